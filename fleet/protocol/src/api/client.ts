@@ -1,0 +1,60 @@
+import { SerinError, isErrorCode } from '../errors.ts';
+import { errorReply, routes, type ReplyOf, type RequestOf, type Route, type RouteName } from './routes.ts';
+
+export interface ApiClientOptions {
+  baseUrl: string;
+  fetch: typeof globalThis.fetch;
+  /** Bearer token of a machine; browsers use their cookie. */
+  token?: string;
+  timeoutMs?: number;
+}
+
+type Arguments<Name extends RouteName> = keyof RequestOf<Name> extends never ? [request?: { raw?: Uint8Array; signal?: AbortSignal }] : [request: RequestOf<Name> & { raw?: Uint8Array; signal?: AbortSignal }];
+
+export type ApiClient = <Name extends RouteName>(name: Name, ...args: Arguments<Name>) => Promise<ReplyOf<Name>>;
+
+function address(baseUrl: string, path: string, params: Record<string, string> = {}, query: Record<string, unknown> = {}): string {
+  const filled = path.replace(/:(\w+)/g, (_, name: string) => encodeURIComponent(params[name] ?? ''));
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) if (value !== undefined) search.set(name, String(value));
+  const text = search.toString();
+  return `${baseUrl}${filled}${text === '' ? '' : `?${text}`}`;
+}
+
+async function readError(response: Response): Promise<SerinError> {
+  const parsed = errorReply.safeParse(await response.json().catch(() => undefined));
+  if (parsed.success && isErrorCode(parsed.data.code)) {
+    return new SerinError(parsed.data.code, { hint: parsed.data.hint, ...(parsed.data.detail === undefined ? {} : { detail: parsed.data.detail }) });
+  }
+  return new SerinError(response.status === 404 ? 'NOT_FOUND' : 'INTERNAL', { detail: `HTTP ${response.status}` });
+}
+
+/** One typed call for every route of the table. */
+export function createApiClient({ baseUrl, fetch, token, timeoutMs = 30_000 }: ApiClientOptions): ApiClient {
+  return async (name, ...args) => {
+    const route: Route = routes[name];
+    const request = (args[0] ?? {}) as { params?: Record<string, string>; query?: Record<string, unknown>; body?: unknown; raw?: Uint8Array; signal?: AbortSignal };
+    const limit = AbortSignal.timeout(timeoutMs);
+    const headers: Record<string, string> = {};
+    if (token !== undefined) headers.authorization = `Bearer ${token}`;
+    if (request.raw !== undefined) headers['content-type'] = 'application/octet-stream';
+    else if (request.body !== undefined) headers['content-type'] = 'application/json';
+    let response: Response;
+    try {
+      response = await fetch(address(baseUrl, route.path, request.params, request.query), {
+        method: route.method,
+        headers,
+        signal: request.signal === undefined ? limit : AbortSignal.any([limit, request.signal]),
+        ...(request.raw === undefined ? {} : { body: request.raw as Uint8Array<ArrayBuffer> }),
+        ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
+      });
+    } catch (cause) {
+      if (request.signal?.aborted) throw new SerinError('CANCELLED', { cause });
+      throw new SerinError('SERVER_UNREACHABLE', { detail: baseUrl, cause });
+    }
+    if (!response.ok) throw await readError(response);
+    const parsed = route.reply.safeParse(await response.json());
+    if (!parsed.success) throw new SerinError('MESSAGE_MALFORMED', { detail: `reply of ${name}` });
+    return parsed.data as never;
+  };
+}

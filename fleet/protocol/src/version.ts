@@ -1,0 +1,19 @@
+/** Wire protocol version. The server speaks this one and the one before; a device says its own in hello. */
+export const protocolVersion = 1;
+
+/** One line per version, newest last: what changed on the wire and why. */
+export const protocolHistory: readonly string[] = ['1: first version'];
+
+/** Version of the programs, told by devices in hello and compared with a bundle's `minAgent`. */
+export const productVersion = '0.1.0';
+
+/** Semantic order of two `major.minor.patch` strings: negative, zero or positive. */
+export function compareVersions(left: string, right: string): number {
+  const parse = (text: string) => text.split('.').map((part) => Number.parseInt(part, 10) || 0);
+  const [a, b] = [parse(left), parse(right)];
+  for (let index = 0; index < 3; index++) {
+    const difference = (a[index] ?? 0) - (b[index] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
