@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import path from 'node:path';
-import { versionNumber } from '@serin/protocol/ids';
+import { deviceId, versionNumber } from '@serin/protocol/ids';
 import { activeVersion, bringUp, picker, startStack, type Stack } from '../harness/stack.ts';
 import type { Running } from '@serin/demo/processes';
 
@@ -74,11 +74,8 @@ export async function run({ quick, seed, kills }: { quick: boolean; seed: number
       const stored = new Set<string>();
       let cursor: string | undefined;
       do {
-        const reply = await fetch(`${stack.server().ready.httpUrl}/api/devices/${name}/window-ids?limit=5000${cursor === undefined ? '' : `&cursor=${cursor}`}`, {
-          headers: { authorization: `Bearer ${stack.server().ready.adminToken}` },
-        });
-        const page = (await reply.json()) as { items: [string, number][]; next: string | null };
-        for (const [boot, seq] of page.items) stored.add(`${name}/${boot}/${seq}`);
+        const page = await stack.api('listDeviceWindows', { params: { id: deviceId.parse(name) }, query: { limit: '5000', ...(cursor === undefined ? {} : { cursor }) } });
+        for (const { boot, seq } of page.items) stored.add(`${name}/${boot}/${seq}`);
         cursor = page.next ?? undefined;
       } while (cursor !== undefined);
       for (const id of seen) if (!stored.has(id)) lost.push(id);

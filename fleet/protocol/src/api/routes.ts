@@ -52,6 +52,11 @@ export const routes = {
     method: 'GET', path: '/api/devices/:id/history', access: 'viewer', summary: 'Recent windows of a device', params: z.object({ id: deviceId }),
     query: z.object({ limit: queryNumber(1, 500, 200) }), reply: z.object({ items: z.array(devicePoint) }),
   },
+  listDeviceWindows: {
+    method: 'GET', path: '/api/devices/:id/windows', access: 'viewer', summary: 'Every telemetry window of a device that is committed, oldest first, a page at a time', params: z.object({ id: deviceId }),
+    query: z.object({ limit: queryNumber(1, 5000, 1000), cursor: z.optional(text(200)) }),
+    reply: z.object({ items: z.array(z.object({ boot: z.string(), seq: z.int(), model: modelName, version: versionNumber, from: z.int(), to: z.int(), run: z.int(), bad: z.int() })), next: z.nullable(z.string()) }),
+  },
   revokeDevice: { method: 'POST', path: '/api/devices/:id/revoke', access: 'admin', summary: 'Revoke a device: its connections end at once', params: z.object({ id: deviceId }), reply: device },
   createEnrolment: {
     method: 'POST', path: '/api/enrolments', access: 'operator', summary: 'Make a single-use join token',
