@@ -7,7 +7,7 @@ export interface ImageStatistics {
   sharpness: number;
 }
 
-export const imageStatisticNames = ["brightness", "contrast", "sharpness"] as const;
+export const imageStatisticNames = ['brightness', 'contrast', 'sharpness'] as const;
 
 export interface FrameShape {
   readonly width: number;
@@ -20,12 +20,7 @@ export interface FrameShape {
  * Statistics of one NHWC uint8 frame starting at `offset`, in one pass and without allocating:
  * the caller owns `out` and uses it again.
  */
-export function measureImage(
-  pixels: Uint8Array,
-  shape: FrameShape,
-  out: ImageStatistics,
-  offset = 0,
-): ImageStatistics {
+export function measureImage(pixels: Uint8Array, shape: FrameShape, out: ImageStatistics, offset = 0): ImageStatistics {
   const { width, height, channels } = shape;
   const rowBytes = width * channels;
   let sum = 0;

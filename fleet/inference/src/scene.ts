@@ -1,4 +1,4 @@
-import type { Random } from "./random.ts";
+import type { Random } from './random.ts';
 
 /**
  * The synthetic bin camera: a top view of the pick window of a parts bin, empty or with one part in it.
@@ -8,7 +8,7 @@ export const frameWidth = 32;
 export const frameHeight = 32;
 export const frameChannels = 3;
 export const frameBytes = frameWidth * frameHeight * frameChannels;
-export const sceneLabels = ["empty", "washer", "nut", "bolt", "bracket"] as const;
+export const sceneLabels = ['empty', 'washer', 'nut', 'bolt', 'bracket'] as const;
 export type SceneLabel = (typeof sceneLabels)[number];
 
 export interface Light {
@@ -55,11 +55,25 @@ const parts: readonly (Distance | undefined)[] = [
   },
 ];
 
+/** What a part is made of: mean tone, and how far red stands above and blue below it. */
+interface Finish {
+  readonly tone: number;
+  readonly tint: number;
+}
+
+/** Zinc, brass, black oxide, galvanised steel: colours that tell parts apart until the light changes its own. */
+const finishes: readonly (Finish | undefined)[] = [
+  undefined,
+  { tone: 172, tint: -8 },
+  { tone: 158, tint: 34 },
+  { tone: 128, tint: 4 },
+  { tone: 196, tint: -2 },
+];
+
 const clampUnit = (value: number): number => (value < 0 ? 0 : value > 1 ? 1 : value);
 
 /** Sum of the four bytes of a word: mean 510, standard deviation 147.8, near enough to normal for a sensor. */
-const noiseOf = (bits: number): number =>
-  ((bits & 255) + ((bits >>> 8) & 255) + ((bits >>> 16) & 255) + (bits >>> 24) - 510) / 147.8;
+const noiseOf = (bits: number): number => ((bits & 255) + ((bits >>> 8) & 255) + ((bits >>> 16) & 255) + (bits >>> 24) - 510) / 147.8;
 
 /** Draws one frame. `out`, when given, receives the pixels; `label` fixes what lies in the window. */
 export function renderFrame(random: Random, light: Light, out?: Uint8Array, label?: number): Frame {
@@ -73,8 +87,9 @@ export function renderFrame(random: Random, light: Light, out?: Uint8Array, labe
   const scale = 1 / random.between(0.88, 1.1);
   const centreX = frameWidth / 2 + random.between(-2.5, 2.5);
   const centreY = frameHeight / 2 + random.between(-2.5, 2.5);
-  const metal = random.between(158, 196);
-  const tint = random.between(-6, 8);
+  const finish = finishes[shown] ?? { tone: 0, tint: 0 };
+  const metal = finish.tone + random.between(-16, 16);
+  const tint = finish.tint + random.between(-7, 7);
   const sheen = random.between(0.6, 1.4);
 
   const floor = random.between(74, 92);
@@ -95,12 +110,7 @@ export function renderFrame(random: Random, light: Light, out?: Uint8Array, labe
       const dx = column + 0.5 - centreX;
       const dy = row + 0.5 - centreY;
       const speckle = random.bits();
-      let tone =
-        floor +
-        slopeX * dx +
-        slopeY * dy +
-        5 * Math.sin(column * waveX + row * waveY + phase) +
-        ((speckle & 255) - 127) * 0.05;
+      let tone = floor + slopeX * dx + slopeY * dy + 5 * Math.sin(column * waveX + row * waveY + phase) + ((speckle & 255) - 127) * 0.05;
       if (speckle >>> 24 < 7) tone += (speckle & 1024) !== 0 ? 34 : -26;
       let channelRed = tone * 0.98;
       let channelGreen = tone;

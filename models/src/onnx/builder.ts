@@ -1,4 +1,4 @@
-import type { Attribute, Dimension, ElementType, Graph, Node, Tensor, ValueInfo } from "./graph.ts";
+import type { Attribute, Dimension, ElementType, Graph, Node, Tensor, ValueInfo } from './graph.ts';
 
 /** Collects nodes in the order they are added, which is a valid execution order. */
 export interface GraphBuilder {
@@ -7,13 +7,7 @@ export interface GraphBuilder {
   /** Stores a constant; without a name it gets a fresh one. */
   constant(tensor: Tensor, name?: string): string;
   /** Adds a node and returns the name of its first output; `outputs` names them, otherwise one fresh name is made. */
-  add(
-    operator: string,
-    inputs: readonly string[],
-    attributes?: Record<string, Attribute>,
-    outputs?: readonly string[],
-    domain?: string,
-  ): string;
+  add(operator: string, inputs: readonly string[], attributes?: Record<string, Attribute>, outputs?: readonly string[], domain?: string): string;
   /** Adds an existing node as it is. */
   append(node: Node): void;
   fresh(hint: string): string;
@@ -51,22 +45,22 @@ export function createGraphBuilder(name: string): GraphBuilder {
       outputs.push({ name: outputName, type, dims });
     },
     constant: (tensor, constantName) => {
-      const stored = constantName ?? fresh("constant");
+      const stored = constantName ?? fresh('constant');
       taken.add(stored);
       initialisers.set(stored, tensor);
       return stored;
     },
-    add: (operator, nodeInputs, attributes = {}, nodeOutputs, domain = "") => {
+    add: (operator, nodeInputs, attributes = {}, nodeOutputs, domain = '') => {
       const named = nodeOutputs ?? [fresh(operator.toLowerCase())];
       append({
         operator,
         domain,
-        name: named[0] ?? "",
+        name: named[0] ?? '',
         inputs: nodeInputs,
         outputs: named,
         attributes,
       });
-      return named[0] ?? "";
+      return named[0] ?? '';
     },
     finish: () => ({ name, inputs, outputs, nodes, initialisers }),
   };

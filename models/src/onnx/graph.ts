@@ -23,16 +23,10 @@ export interface Tensor<Type extends ElementType = ElementType> {
   readonly data: TypedArrays[Type];
 }
 
-export type AttributeValue =
-  | number
-  | readonly number[]
-  | string
-  | readonly string[]
-  | Tensor
-  | Graph;
+export type AttributeValue = number | readonly number[] | string | readonly string[] | Tensor | Graph;
 /** The kind is kept because a whole number may be an int or a float attribute. */
 export interface Attribute {
-  readonly kind: "int" | "ints" | "float" | "floats" | "string" | "strings" | "tensor" | "graph";
+  readonly kind: 'int' | 'ints' | 'float' | 'floats' | 'string' | 'strings' | 'tensor' | 'graph';
   readonly value: AttributeValue;
 }
 
@@ -78,46 +72,39 @@ export const currentIrVersion = 8;
 export function createModel(graph: Graph, metadata: Record<string, string> = {}): Model {
   return {
     irVersion: currentIrVersion,
-    opsets: { "": currentOpset },
-    producer: "serin",
+    opsets: { '': currentOpset },
+    producer: 'serin',
     metadata,
     graph,
   };
 }
 
-export const elementCount = (dims: readonly number[]): number =>
-  dims.reduce((count, dim) => count * dim, 1);
+export const elementCount = (dims: readonly number[]): number => dims.reduce((count, dim) => count * dim, 1);
 
-export const floats = (dims: readonly number[], values: ArrayLike<number>): Tensor<"float32"> => ({
-  type: "float32",
+export const floats = (dims: readonly number[], values: ArrayLike<number>): Tensor<'float32'> => ({
+  type: 'float32',
   dims,
   data: Float32Array.from(values),
 });
-export const scalar = (value: number): Tensor<"float32"> => floats([], [value]);
-export const longs = (values: readonly number[]): Tensor<"int64"> => ({
-  type: "int64",
+export const scalar = (value: number): Tensor<'float32'> => floats([], [value]);
+export const longs = (values: readonly number[]): Tensor<'int64'> => ({
+  type: 'int64',
   dims: [values.length],
   data: BigInt64Array.from(values, BigInt),
 });
 
-export const int = (value: number): Attribute => ({ kind: "int", value });
-export const ints = (value: readonly number[]): Attribute => ({ kind: "ints", value });
-export const float = (value: number): Attribute => ({ kind: "float", value });
-export const text = (value: string): Attribute => ({ kind: "string", value });
+export const int = (value: number): Attribute => ({ kind: 'int', value });
+export const ints = (value: readonly number[]): Attribute => ({ kind: 'ints', value });
+export const float = (value: number): Attribute => ({ kind: 'float', value });
+export const text = (value: string): Attribute => ({ kind: 'string', value });
 
 /** The attribute as a number, or the standard's default. */
 export function numberAttribute(node: Node, name: string, otherwise: number): number {
   const value = node.attributes[name]?.value;
-  return typeof value === "number" ? value : otherwise;
+  return typeof value === 'number' ? value : otherwise;
 }
 
-export function numbersAttribute(
-  node: Node,
-  name: string,
-  otherwise: readonly number[],
-): readonly number[] {
+export function numbersAttribute(node: Node, name: string, otherwise: readonly number[]): readonly number[] {
   const attribute = node.attributes[name];
-  return attribute?.kind === "ints" || attribute?.kind === "floats"
-    ? (attribute.value as readonly number[])
-    : otherwise;
+  return attribute?.kind === 'ints' || attribute?.kind === 'floats' ? (attribute.value as readonly number[]) : otherwise;
 }

@@ -1,6 +1,6 @@
-import type { ValueInfo } from "./graph.ts";
-import { modelBytesMax, readProto, readValueInfo } from "./model-file.ts";
-import type { GraphProto } from "./schema.ts";
+import type { ValueInfo } from './graph.ts';
+import { modelBytesMax, readProto, readValueInfo } from './model-file.ts';
+import type { GraphProto } from './schema.ts';
 
 export interface ModelSummary {
   readonly inputs: readonly ValueInfo[];
@@ -18,10 +18,7 @@ export interface ModelSummary {
 }
 
 /** What a file holds, without loading it into a runtime. */
-export function inspectModel(
-  bytes: Uint8Array,
-  sizeBytesMax: number = modelBytesMax,
-): ModelSummary {
+export function inspectModel(bytes: Uint8Array, sizeBytesMax: number = modelBytesMax): ModelSummary {
   const proto = readProto(bytes, sizeBytesMax);
   const operators: Record<string, number> = {};
   let parameters = 0;
@@ -33,11 +30,8 @@ export function inspectModel(
       externalData ||= tensor.dataLocation === 1;
     }
     for (const node of graph.nodes) {
-      const domain = node.domain ?? "";
-      const name =
-        domain === "" || domain === "ai.onnx"
-          ? (node.operator ?? "")
-          : `${domain}:${node.operator ?? ""}`;
+      const domain = node.domain ?? '';
+      const name = domain === '' || domain === 'ai.onnx' ? (node.operator ?? '') : `${domain}:${node.operator ?? ''}`;
       operators[name] = (operators[name] ?? 0) + 1;
       for (const attribute of node.attributes) {
         if (attribute.g !== undefined) visit(attribute.g);
@@ -48,19 +42,15 @@ export function inspectModel(
   visit(proto.graph);
 
   const weights = new Set(proto.graph.initialisers.map((tensor) => tensor.name));
-  const domains = Object.fromEntries(
-    proto.opsets.map((opset) => [opset.domain ?? "", opset.version ?? 0]),
-  );
+  const domains = Object.fromEntries(proto.opsets.map((opset) => [opset.domain ?? '', opset.version ?? 0]));
   return {
     inputs: proto.graph.inputs.filter((input) => !weights.has(input.name)).map(readValueInfo),
     outputs: proto.graph.outputs.map(readValueInfo),
     operators,
     parameters,
-    opset: domains[""] ?? domains["ai.onnx"] ?? 0,
+    opset: domains[''] ?? domains['ai.onnx'] ?? 0,
     domains,
     externalData,
-    metadata: Object.fromEntries(
-      proto.metadata.map((entry) => [entry.key ?? "", entry.value ?? ""]),
-    ),
+    metadata: Object.fromEntries(proto.metadata.map((entry) => [entry.key ?? '', entry.value ?? ''])),
   };
 }

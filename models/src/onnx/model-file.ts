@@ -1,5 +1,5 @@
-import { SerinError } from "@serin/protocol/errors";
-import { bundleBytesMax } from "@serin/protocol/limits";
+import { SerinError } from '@serin/protocol/errors';
+import { bundleBytesMax } from '@serin/protocol/limits';
 
 import {
   elementCount,
@@ -12,17 +12,10 @@ import {
   type Tensor,
   type TypedArrays,
   type ValueInfo,
-} from "./graph.ts";
-import { modelTable } from "./schema.ts";
-import type {
-  AttributeProto,
-  GraphProto,
-  ModelProto,
-  NodeProto,
-  TensorProto,
-  ValueInfoProto,
-} from "./schema.ts";
-import { decodeMessage, encodeMessage } from "./wire.ts";
+} from './graph.ts';
+import { modelTable } from './schema.ts';
+import type { AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto } from './schema.ts';
+import { decodeMessage, encodeMessage } from './wire.ts';
 
 export const modelBytesMax = bundleBytesMax;
 
@@ -42,9 +35,7 @@ export const elementTypeCodes: Readonly<Record<ElementType, number>> = {
   uint64: 13,
   bfloat16: 16,
 };
-const typeOfCode = new Map(
-  Object.entries(elementTypeCodes).map(([type, code]) => [code, type as ElementType]),
-);
+const typeOfCode = new Map(Object.entries(elementTypeCodes).map(([type, code]) => [code, type as ElementType]));
 
 const arrayOf = {
   float32: Float32Array,
@@ -65,26 +56,22 @@ const arrayOf = {
 const textDecoder = new TextDecoder();
 const textEncoder = new TextEncoder();
 
-const invalid = (detail: string): SerinError => new SerinError("MODEL_INVALID", { detail });
-const unsupported = (detail: string, hint?: string): SerinError =>
-  new SerinError("MODEL_UNSUPPORTED", hint === undefined ? { detail } : { detail, hint });
+const invalid = (detail: string): SerinError => new SerinError('MODEL_INVALID', { detail });
+const unsupported = (detail: string, hint?: string): SerinError => new SerinError('MODEL_UNSUPPORTED', hint === undefined ? { detail } : { detail, hint });
 
 /** The message tree, checked only as far as every model must be. */
-export function readProto(
-  bytes: Uint8Array,
-  sizeBytesMax: number = modelBytesMax,
-): ModelProto & { graph: GraphProto } {
+export function readProto(bytes: Uint8Array, sizeBytesMax: number = modelBytesMax): ModelProto & { graph: GraphProto } {
   if (bytes.byteLength > sizeBytesMax) {
-    throw new SerinError("MODEL_INVALID", {
+    throw new SerinError('MODEL_INVALID', {
       detail: `${bytes.byteLength} bytes, more than the limit of ${sizeBytesMax}`,
-      hint: "Make the model smaller, or raise the limit",
+      hint: 'Make the model smaller, or raise the limit',
     });
   }
   const proto = decodeMessage(bytes, modelTable) as ModelProto;
   if (proto.graph === undefined || proto.irVersion === undefined) {
-    throw new SerinError("MODEL_INVALID", {
-      detail: "it holds no graph",
-      hint: "The file is not an ONNX model; export one with torch.onnx.export, tf2onnx or skl2onnx",
+    throw new SerinError('MODEL_INVALID', {
+      detail: 'it holds no graph',
+      hint: 'The file is not an ONNX model; export one with torch.onnx.export, tf2onnx or skl2onnx',
     });
   }
   return proto as ModelProto & { graph: GraphProto };
@@ -93,20 +80,13 @@ export function readProto(
 export function readModel(bytes: Uint8Array, sizeBytesMax: number = modelBytesMax): Model {
   const proto = readProto(bytes, sizeBytesMax);
   if (proto.functions.length > 0) {
-    throw unsupported(
-      "it has functions of its own",
-      "Inline them: onnx.inliner.inline_local_functions",
-    );
+    throw unsupported('it has functions of its own', 'Inline them: onnx.inliner.inline_local_functions');
   }
   return {
     irVersion: proto.irVersion ?? 0,
-    opsets: Object.fromEntries(
-      proto.opsets.map((opset) => [opset.domain ?? "", opset.version ?? 0]),
-    ),
-    producer: proto.producerName ?? "",
-    metadata: Object.fromEntries(
-      proto.metadata.map((entry) => [entry.key ?? "", entry.value ?? ""]),
-    ),
+    opsets: Object.fromEntries(proto.opsets.map((opset) => [opset.domain ?? '', opset.version ?? 0])),
+    producer: proto.producerName ?? '',
+    metadata: Object.fromEntries(proto.metadata.map((entry) => [entry.key ?? '', entry.value ?? ''])),
     graph: readGraph(proto.graph),
   };
 }
@@ -124,13 +104,11 @@ export function writeModel(model: Model): Uint8Array<ArrayBuffer> {
 }
 
 function readGraph(proto: GraphProto): Graph {
-  const initialisers = new Map(
-    proto.initialisers.map((tensor) => [tensor.name ?? "", readTensor(tensor)]),
-  );
+  const initialisers = new Map(proto.initialisers.map((tensor) => [tensor.name ?? '', readTensor(tensor)]));
   return {
-    name: proto.name ?? "",
+    name: proto.name ?? '',
     // Before IR version 4 every initialiser was listed as an input too.
-    inputs: proto.inputs.filter((input) => !initialisers.has(input.name ?? "")).map(readValueInfo),
+    inputs: proto.inputs.filter((input) => !initialisers.has(input.name ?? '')).map(readValueInfo),
     outputs: proto.outputs.map(readValueInfo),
     nodes: proto.nodes.map(readNode),
     initialisers,
@@ -149,13 +127,11 @@ function writeGraph(graph: Graph): GraphProto {
 }
 
 function readNode(proto: NodeProto): Node {
-  const attributes = proto.attributes.map(
-    (attribute) => [attribute.name ?? "", readAttribute(attribute)] as const,
-  );
+  const attributes = proto.attributes.map((attribute) => [attribute.name ?? '', readAttribute(attribute)] as const);
   return {
-    operator: proto.operator ?? "",
-    domain: proto.domain === "ai.onnx" ? "" : (proto.domain ?? ""),
-    name: proto.name ?? "",
+    operator: proto.operator ?? '',
+    domain: proto.domain === 'ai.onnx' ? '' : (proto.domain ?? ''),
+    name: proto.name ?? '',
     inputs: proto.inputs,
     outputs: proto.outputs,
     attributes: Object.fromEntries(attributes),
@@ -169,9 +145,7 @@ function writeNode(node: Node): NodeProto {
     name: node.name,
     operator: node.operator,
     domain: node.domain,
-    attributes: Object.entries(node.attributes).map(([name, attribute]) =>
-      writeAttribute(name, attribute),
-    ),
+    attributes: Object.entries(node.attributes).map(([name, attribute]) => writeAttribute(name, attribute)),
   };
 }
 
@@ -190,26 +164,26 @@ const attributeCodes = {
 function readAttribute(proto: AttributeProto): Attribute {
   switch (proto.type) {
     case attributeCodes.float:
-      return { kind: "float", value: proto.f ?? 0 };
+      return { kind: 'float', value: proto.f ?? 0 };
     case attributeCodes.int:
-      return { kind: "int", value: proto.i ?? 0 };
+      return { kind: 'int', value: proto.i ?? 0 };
     case attributeCodes.string:
-      return { kind: "string", value: textDecoder.decode(proto.s) };
+      return { kind: 'string', value: textDecoder.decode(proto.s) };
     case attributeCodes.floats:
-      return { kind: "floats", value: proto.floats };
+      return { kind: 'floats', value: proto.floats };
     case attributeCodes.ints:
-      return { kind: "ints", value: proto.ints };
+      return { kind: 'ints', value: proto.ints };
     case attributeCodes.strings:
-      return { kind: "strings", value: proto.strings.map((item) => textDecoder.decode(item)) };
+      return { kind: 'strings', value: proto.strings.map((item) => textDecoder.decode(item)) };
     case attributeCodes.tensor:
-      if (proto.t !== undefined) return { kind: "tensor", value: readTensor(proto.t) };
+      if (proto.t !== undefined) return { kind: 'tensor', value: readTensor(proto.t) };
       break;
     case attributeCodes.graph:
-      if (proto.g !== undefined) return { kind: "graph", value: readGraph(proto.g) };
+      if (proto.g !== undefined) return { kind: 'graph', value: readGraph(proto.g) };
       break;
     default:
   }
-  throw unsupported(`attribute ${proto.name ?? ""} of type ${proto.type ?? 0}`);
+  throw unsupported(`attribute ${proto.name ?? ''} of type ${proto.type ?? 0}`);
 }
 
 function writeAttribute(name: string, attribute: Attribute): AttributeProto {
@@ -223,14 +197,13 @@ function writeAttribute(name: string, attribute: Attribute): AttributeProto {
     graphs: [],
   };
   const { kind, value } = attribute;
-  if (kind === "float") proto.f = value as number;
-  else if (kind === "int") proto.i = value as number;
-  else if (kind === "string") proto.s = textEncoder.encode(value as string);
-  else if (kind === "floats") proto.floats = [...(value as readonly number[])];
-  else if (kind === "ints") proto.ints = [...(value as readonly number[])];
-  else if (kind === "strings")
-    proto.strings = (value as readonly string[]).map((item) => textEncoder.encode(item));
-  else if (kind === "tensor") proto.t = writeTensor("", value as Tensor);
+  if (kind === 'float') proto.f = value as number;
+  else if (kind === 'int') proto.i = value as number;
+  else if (kind === 'string') proto.s = textEncoder.encode(value as string);
+  else if (kind === 'floats') proto.floats = [...(value as readonly number[])];
+  else if (kind === 'ints') proto.ints = [...(value as readonly number[])];
+  else if (kind === 'strings') proto.strings = (value as readonly string[]).map((item) => textEncoder.encode(item));
+  else if (kind === 'tensor') proto.t = writeTensor('', value as Tensor);
   else proto.g = writeGraph(value as Graph);
   return proto;
 }
@@ -238,23 +211,16 @@ function writeAttribute(name: string, attribute: Attribute): AttributeProto {
 export function readValueInfo(proto: ValueInfoProto): ValueInfo {
   const tensor = proto.type?.tensor;
   const type = typeOfCode.get(tensor?.elementType ?? 0);
-  const name = proto.name ?? "";
+  const name = proto.name ?? '';
   if (tensor === undefined || type === undefined) {
-    throw unsupported(
-      `${name} is not a tensor of numbers`,
-      "Serve models whose inputs and outputs are numeric tensors",
-    );
+    throw unsupported(`${name} is not a tensor of numbers`, 'Serve models whose inputs and outputs are numeric tensors');
   }
-  const dims = (tensor.shape?.dimensions ?? []).map(
-    (dimension, index): Dimension => dimension.value ?? dimension.parameter ?? `${name}_${index}`,
-  );
+  const dims = (tensor.shape?.dimensions ?? []).map((dimension, index): Dimension => dimension.value ?? dimension.parameter ?? `${name}_${index}`);
   return { name, type, dims };
 }
 
 function writeValueInfo(value: ValueInfo): ValueInfoProto {
-  const dimensions = value.dims.map((dim) =>
-    typeof dim === "number" ? { value: dim } : { parameter: dim },
-  );
+  const dimensions = value.dims.map((dim) => (typeof dim === 'number' ? { value: dim } : { parameter: dim }));
   return {
     name: value.name,
     type: { tensor: { elementType: elementTypeCodes[value.type], shape: { dimensions } } },
@@ -262,21 +228,16 @@ function writeValueInfo(value: ValueInfo): ValueInfoProto {
 }
 
 export function readTensor(proto: TensorProto): Tensor {
-  const name = proto.name ?? "";
+  const name = proto.name ?? '';
   const type = typeOfCode.get(proto.dataType ?? 0);
   if (proto.dataLocation === 1) {
-    throw unsupported(
-      `tensor ${name} lies in another file`,
-      "Save the model with its weights in one file",
-    );
+    throw unsupported(`tensor ${name} lies in another file`, 'Save the model with its weights in one file');
   }
-  if (type === undefined)
-    throw unsupported(`tensor ${name} has element type ${proto.dataType ?? 0}`);
+  if (type === undefined) throw unsupported(`tensor ${name} has element type ${proto.dataType ?? 0}`);
   if (proto.dims.some((dim) => dim < 0)) throw invalid(`tensor ${name} has a negative dimension`);
   const count = elementCount(proto.dims);
   const data = tensorData(proto, type);
-  if (data.length !== count)
-    throw invalid(`tensor ${name} has ${data.length} elements, its shape says ${count}`);
+  if (data.length !== count) throw invalid(`tensor ${name} has ${data.length} elements, its shape says ${count}`);
   return { type, dims: proto.dims, data };
 }
 
@@ -284,21 +245,20 @@ function tensorData(proto: TensorProto, type: ElementType): TypedArrays[ElementT
   const array = arrayOf[type];
   const raw = proto.rawData;
   if (raw !== undefined && raw.byteLength > 0) {
-    if (raw.byteLength % array.BYTES_PER_ELEMENT !== 0)
-      throw invalid(`tensor ${proto.name ?? ""} is cut short`);
+    if (raw.byteLength % array.BYTES_PER_ELEMENT !== 0) throw invalid(`tensor ${proto.name ?? ''} is cut short`);
     // A copy, because typed arrays need alignment and the file must not stay in memory.
     return new array(raw.slice().buffer);
   }
   switch (type) {
-    case "float32":
+    case 'float32':
       return Float32Array.from(proto.floatData);
-    case "float64":
+    case 'float64':
       return Float64Array.from(proto.doubleData);
-    case "int64":
+    case 'int64':
       return BigInt64Array.from(proto.int64Data);
-    case "uint64":
+    case 'uint64':
       return BigUint64Array.from(proto.uint64Data, (item) => BigInt.asUintN(64, item));
-    case "uint32":
+    case 'uint32':
       return Uint32Array.from(proto.uint64Data, Number);
     default:
       return (arrayOf[type] as typeof Int32Array).from(proto.int32Data) as TypedArrays[ElementType];

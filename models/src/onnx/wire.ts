@@ -1,17 +1,10 @@
-import { SerinError } from "@serin/protocol/errors";
+import { SerinError } from '@serin/protocol/errors';
 
 /**
  * A lossless Protocol Buffers reader and writer driven by a table. Fields the table does not know are kept
  * as bytes and written back, so a file from a newer exporter survives being read and written.
  */
-export type FieldKind =
-  | "int"
-  | "int64"
-  | "float"
-  | "double"
-  | "string"
-  | "bytes"
-  | (() => MessageTable);
+export type FieldKind = 'int' | 'int64' | 'float' | 'double' | 'string' | 'bytes' | (() => MessageTable);
 export interface Field {
   readonly name: string;
   readonly kind: FieldKind;
@@ -20,18 +13,18 @@ export interface Field {
 export type MessageTable = Readonly<Record<number, Field>>;
 
 /** Bytes of fields unknown to the table, tag included. */
-export const unknownFields = Symbol("unknown fields");
+export const unknownFields = Symbol('unknown fields');
 export type Message = Record<string, unknown> & { [unknownFields]?: Uint8Array[] };
 
 const depthMax = 48;
 const wireTypeOf = { int: 0, int64: 0, double: 1, string: 2, bytes: 2, float: 5 } as const;
-const textDecoder = new TextDecoder("utf-8", { fatal: true });
+const textDecoder = new TextDecoder('utf-8', { fatal: true });
 const textEncoder = new TextEncoder();
 
 const invalid = (detail: string): SerinError =>
-  new SerinError("MODEL_INVALID", {
+  new SerinError('MODEL_INVALID', {
     detail,
-    hint: "Export the model again and check that the file is complete",
+    hint: 'Export the model again and check that the file is complete',
   });
 
 export function decodeMessage(bytes: Uint8Array, table: MessageTable): Message {
@@ -69,17 +62,17 @@ export function decodeMessage(bytes: Uint8Array, table: MessageTable): Message {
 
   const readScalar = (kind: Exclude<FieldKind, () => MessageTable>, end: number): unknown => {
     switch (kind) {
-      case "int":
+      case 'int':
         readVarint(end);
         return (high | 0) * 4294967296 + low;
-      case "int64":
+      case 'int64':
         readVarint(end);
         return BigInt.asIntN(64, (BigInt(high >>> 0) << 32n) | BigInt(low));
-      case "float":
+      case 'float':
         need(4, end);
         at += 4;
         return view.getFloat32(at - 4, true);
-      case "double":
+      case 'double':
         need(8, end);
         at += 8;
         return view.getFloat64(at - 8, true);
@@ -87,7 +80,7 @@ export function decodeMessage(bytes: Uint8Array, table: MessageTable): Message {
         const length = readLength(end);
         const slice = bytes.subarray(at, at + length);
         at += length;
-        return kind === "bytes" ? slice : readText(slice);
+        return kind === 'bytes' ? slice : readText(slice);
       }
     }
   };
@@ -96,7 +89,7 @@ export function decodeMessage(bytes: Uint8Array, table: MessageTable): Message {
     try {
       return textDecoder.decode(slice);
     } catch (cause) {
-      throw new SerinError("MODEL_INVALID", {
+      throw new SerinError('MODEL_INVALID', {
         detail: `a text is not UTF-8 before byte ${at}`,
         cause,
       });
@@ -124,8 +117,7 @@ export function decodeMessage(bytes: Uint8Array, table: MessageTable): Message {
   const readMessage = (fields: MessageTable, end: number, depth: number): Message => {
     if (depth > depthMax) throw invalid(`messages are nested deeper than ${depthMax}`);
     const message: Message = {};
-    for (const field of Object.values(fields))
-      if (field.repeated === true) message[field.name] = [];
+    for (const field of Object.values(fields)) if (field.repeated === true) message[field.name] = [];
 
     while (at < end) {
       const start = at;
@@ -134,18 +126,13 @@ export function decodeMessage(bytes: Uint8Array, table: MessageTable): Message {
       const wireType = low & 7;
       if (number === 0 || high !== 0) throw invalid(`field number 0 at byte ${start}`);
       const field = fields[number];
-      const expected =
-        field === undefined
-          ? undefined
-          : typeof field.kind === "function"
-            ? 2
-            : wireTypeOf[field.kind];
+      const expected = field === undefined ? undefined : typeof field.kind === 'function' ? 2 : wireTypeOf[field.kind];
       const packed = field?.repeated === true && wireType === 2 && expected !== 2;
 
       if (field === undefined) {
         skip(wireType, end);
         (message[unknownFields] ??= []).push(bytes.subarray(start, at));
-      } else if (packed && typeof field.kind === "string") {
+      } else if (packed && typeof field.kind === 'string') {
         const packedEnd = readLength(end) + at;
         const list = message[field.name] as unknown[];
         while (at < packedEnd) list.push(readScalar(field.kind, packedEnd));
@@ -153,7 +140,7 @@ export function decodeMessage(bytes: Uint8Array, table: MessageTable): Message {
         throw invalid(`field ${field.name} has wire type ${wireType} at byte ${start}`);
       } else {
         let value: unknown;
-        if (typeof field.kind === "function") {
+        if (typeof field.kind === 'function') {
           const innerEnd = readLength(end) + at;
           value = readMessage(field.kind(), innerEnd, depth + 1);
         } else value = readScalar(field.kind, end);
@@ -194,7 +181,7 @@ function writeMessage(message: Message, table: MessageTable, parts: Uint8Array[]
     const tag = Number(number) * 8;
     const { kind } = field;
 
-    if (typeof kind === "function") {
+    if (typeof kind === 'function') {
       const items = (field.repeated === true ? value : [value]) as Message[];
       for (const item of items.toReversed()) {
         const inner = writeMessage(item, kind(), parts);
@@ -202,7 +189,7 @@ function writeMessage(message: Message, table: MessageTable, parts: Uint8Array[]
         push(varint(inner));
         push(varint(tag + 2));
       }
-    } else if (field.repeated === true && kind !== "string" && kind !== "bytes") {
+    } else if (field.repeated === true && kind !== 'string' && kind !== 'bytes') {
       const items = value as unknown[];
       if (items.length === 0) continue;
       let inner = 0;
@@ -217,7 +204,7 @@ function writeMessage(message: Message, table: MessageTable, parts: Uint8Array[]
       for (const item of (field.repeated === true ? (value as unknown[]) : [value]).toReversed()) {
         const part = scalar(kind, item);
         push(part);
-        if (kind === "string" || kind === "bytes") push(varint(part.length));
+        if (kind === 'string' || kind === 'bytes') push(varint(part.length));
         push(varint(tag + wireTypeOf[kind]));
       }
     }
@@ -227,17 +214,17 @@ function writeMessage(message: Message, table: MessageTable, parts: Uint8Array[]
 
 function scalar(kind: Exclude<FieldKind, () => MessageTable>, value: unknown): Uint8Array {
   switch (kind) {
-    case "int":
+    case 'int':
       return varint(value as number);
-    case "int64":
+    case 'int64':
       return bigVarint(value as bigint);
-    case "float":
+    case 'float':
       return new Uint8Array(new Float32Array([value as number]).buffer);
-    case "double":
+    case 'double':
       return new Uint8Array(new Float64Array([value as number]).buffer);
-    case "string":
+    case 'string':
       return textEncoder.encode(value as string);
-    case "bytes":
+    case 'bytes':
       return value as Uint8Array;
   }
 }

@@ -1,0 +1,36 @@
+import { SerinError } from '@serin/protocol/errors';
+import ort from 'onnxruntime-node';
+
+import type { ElementType, Tensor } from './graph.ts';
+
+export type Session = ort.InferenceSession;
+export interface SessionOptions {
+  readonly threads?: number;
+  readonly optimisation?: 'disabled' | 'basic' | 'extended' | 'all';
+  /** Where the runtime writes the graph it really runs; used to look at fused kernels. */
+  readonly optimisedPath?: string;
+}
+
+export async function openSession(bytes: Uint8Array, options: SessionOptions = {}): Promise<Session> {
+  const { threads = 1, optimisation = 'all', optimisedPath } = options;
+  try {
+    return await ort.InferenceSession.create(bytes, {
+      intraOpNumThreads: threads,
+      interOpNumThreads: 1,
+      graphOptimizationLevel: optimisation,
+      logSeverityLevel: 3,
+      // A spinning worker burns a whole core that the rest of the machine needs.
+      extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' } } },
+      ...(optimisedPath === undefined ? {} : { optimizedModelFilePath: optimisedPath }),
+    });
+  } catch (cause) {
+    throw new SerinError('MODEL_LOAD_FAILED', {
+      detail: cause instanceof Error ? cause.message : String(cause),
+      cause,
+    });
+  }
+}
+
+export function runtimeTensor(type: ElementType, data: Tensor['data'], dims: readonly number[]): ort.Tensor {
+  return new ort.Tensor(type as 'float32', data as Float32Array, dims);
+}

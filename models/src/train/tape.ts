@@ -1,0 +1,101 @@
+import { SerinError } from '@serin/protocol/errors';
+
+import { createGraphBuilder } from '../onnx/builder.ts';
+import { floats, int, longs, type Attribute, type ElementType, type Graph, type Model, type Node, type Tensor } from '../onnx/graph.ts';
+import { elementTypeCodes } from '../onnx/model-file.ts';
+import { inferNode, type ValueType } from '../onnx/shapes.ts';
+
+/** A graph being written whose every value has a known type and shape: what gradients are made on. */
+export interface Tape {
+  readonly nodes: readonly Node[];
+  input(name: string, type: ElementType, dims: readonly number[]): string;
+  output(name: string): void;
+  constant(tensor: Tensor, name?: string): string;
+  /** A constant of the same element type as the value `like`. */
+  number(value: number, like: string): string;
+  longs(values: readonly number[]): string;
+  add(operator: string, inputs: readonly string[], attributes?: Record<string, Attribute>, name?: string): string;
+  append(node: Node): void;
+  type(name: string): ValueType;
+  constantValue(name: string): Tensor | undefined;
+  finish(): Graph;
+}
+
+export function createTape(name: string): Tape {
+  const builder = createGraphBuilder(name);
+  const types = new Map<string, ValueType>();
+  const constants = new Map<string, Tensor>();
+  const shared = new Map<string, string>();
+  const nodes: Node[] = [];
+
+  const type = (value: string): ValueType => {
+    const found = types.get(value);
+    if (found === undefined) throw new SerinError('MODEL_INVALID', { detail: `${value} is not defined` });
+    return found;
+  };
+
+  const constant = (tensor: Tensor, constantName?: string): string => {
+    const stored = builder.constant(tensor, constantName);
+    types.set(stored, tensor);
+    constants.set(stored, tensor);
+    return stored;
+  };
+
+  const once = (key: string, make: () => Tensor): string => {
+    const known = shared.get(key) ?? constant(make());
+    shared.set(key, known);
+    return known;
+  };
+
+  const append = (node: Node): void => {
+    types.set(node.outputs[0] ?? '', inferNode(node, types, constants));
+    builder.append(node);
+    nodes.push(node);
+  };
+
+  return {
+    nodes,
+    constant,
+    append,
+    type,
+    input: (inputName, elementType, dims) => {
+      types.set(inputName, { type: elementType, dims });
+      return builder.input(inputName, elementType, dims);
+    },
+    output: (outputName) => builder.output(outputName, type(outputName).type, type(outputName).dims),
+    number: (value, like) => {
+      const wanted = type(like).type;
+      return once(`${wanted} ${value}`, () => (wanted === 'float64' ? { type: wanted, dims: [], data: Float64Array.of(value) } : floats([], [value])));
+    },
+    longs: (values) => once(`int64 ${values.join()}`, () => longs(values)),
+    add: (operator, inputs, attributes = {}, outputName) => {
+      const output = outputName ?? builder.fresh(operator.toLowerCase());
+      append({ operator, domain: '', name: output, inputs, outputs: [output], attributes });
+      return output;
+    },
+    constantValue: (constantName) => constants.get(constantName),
+    finish: builder.finish,
+  };
+}
+
+/** Copies a model's graph onto the tape with every free dimension bound; `asInputs` become inputs instead of constants. */
+export function layOut(tape: Tape, model: Model, dimensions: Record<string, number>, asInputs: ReadonlySet<string>): void {
+  for (const { name, type, dims } of model.graph.inputs) {
+    const bound = dims.map((dim) => (typeof dim === 'number' ? dim : dimensions[dim]));
+    const unbound = bound.indexOf(undefined);
+    if (unbound !== -1)
+      throw new SerinError('MODEL_INVALID', {
+        detail: `dimension ${dims[unbound] ?? ''} of ${name} has no size`,
+      });
+    tape.input(name, type, bound as number[]);
+  }
+  for (const [name, tensor] of model.graph.initialisers) {
+    if (asInputs.has(name)) tape.input(name, tensor.type, tensor.dims);
+    else tape.constant(tensor, name);
+  }
+  for (const node of model.graph.nodes) tape.append(node);
+}
+
+export const castTo = (type: ElementType): Record<string, Attribute> => ({
+  to: int(elementTypeCodes[type]),
+});
