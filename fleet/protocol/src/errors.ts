@@ -60,6 +60,9 @@ export const errorCatalogue = {
   UPDATE_STATE_LIMIT: { message: 'The update took too many steps', hint: 'The device gave up to protect itself; a newer order starts again', status: 500 },
   JOURNAL_CORRUPT: { message: 'The update journal is unreadable', hint: 'The device runs its committed version; check its disk', status: 500 },
   SPOOL_OVERFLOW: { message: 'The telemetry spool is full; the oldest windows were dropped', hint: 'The number dropped is reported; check the connection', status: 507 },
+  // browser
+  CONTEXT_INSECURE: { message: 'The page is not in a secure context, so the browser gives it no cryptography', hint: 'Open it over HTTPS, or as http://localhost', status: 400 },
+  BROWSER_UNSUPPORTED: { message: 'This browser lacks something that verifying or running the model needs', hint: 'The details name it; use a newer browser', status: 400 },
   // messages
   MESSAGE_MALFORMED: { message: 'A message does not follow the protocol', hint: 'It was counted and ignored; check the version of the sender', status: 400 },
   MESSAGE_TOO_LARGE: { message: 'A message is larger than the limit', hint: 'It was counted and ignored', status: 413 },
