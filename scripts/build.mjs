@@ -42,7 +42,10 @@ function step(what, folders, stampName, build) {
 
 const sources = ['fleet', 'models', 'edge-agent', 'web-client', 'control-plane'];
 step('programs', sources, 'serin-types', () => run('programs', bin('tsc'), ['-b']));
-for (const [what, folder] of [['console', 'control-plane/console'], ['browser client', 'web-client']]) {
+for (const [what, folder] of [
+  ['console', 'control-plane/console'],
+  ['browser client', 'web-client'],
+]) {
   if (!existsSync(path.join(root, folder, 'vite.config.ts'))) continue;
   const uses = folder === 'web-client' ? [folder, 'fleet/protocol', 'fleet/stats', 'fleet/inference', 'fleet/device'] : [folder, 'fleet/protocol'];
   step(what, uses, `serin-${path.basename(folder)}`, () => run(what, bin('vite'), ['build', '--logLevel', 'warn'], path.join(root, folder)));

@@ -14,7 +14,9 @@ if (major < floor[0] || (major === floor[0] && minor < floor[1])) {
   process.exit(1);
 }
 
-const wanted = createHash('sha256').update(readFileSync(path.join(root, 'package-lock.json'))).digest('hex');
+const wanted = createHash('sha256')
+  .update(readFileSync(path.join(root, 'package-lock.json')))
+  .digest('hex');
 const installed = existsSync(stamp) ? readFileSync(stamp, 'utf8') : '';
 if (installed !== wanted) {
   console.error('serin: installing dependencies (first run, or the lockfile changed) ...');

@@ -1,5 +1,6 @@
 import { Decoder, Encoder } from 'cbor-x';
 import { z } from 'zod/mini';
+import { isPlainCbor } from './cbor-shape.ts';
 import { SerinError } from './errors.ts';
 import { controlBytesMax, desiredBytesMax, sampleBytesMax, telemetryBytesMax } from './limits.ts';
 import { parseUp, type UpKind } from './topics.ts';
@@ -39,7 +40,7 @@ const decoder = new Decoder({ useRecords: false, mapsAsObjects: true });
 const utf8 = new TextEncoder();
 const text = new TextDecoder('utf-8', { fatal: true });
 
-/** Text of JSON that nests deeper than any message does is refused before it is parsed. */
+/** What nests deeper than any message does is refused before it is parsed. */
 const depthMax = 32;
 
 function nestsTooDeep(json: string): boolean {
@@ -59,10 +60,21 @@ function nestsTooDeep(json: string): boolean {
 }
 
 function parse(encoding: 'json' | 'cbor', bytes: Uint8Array): unknown {
-  if (encoding === 'cbor') return decoder.decode(bytes);
+  if (encoding === 'cbor') {
+    if (!isPlainCbor(bytes, depthMax)) throw new RangeError('not plain CBOR');
+    return decoder.decode(bytes);
+  }
   const json = text.decode(bytes);
   if (nestsTooDeep(json)) throw new RangeError('nested too deep');
   return JSON.parse(json);
+}
+
+/** The first fault with its path: a hostile message can have thousands, and nobody reads more than one. */
+function describeIssues(issues: readonly z.core.$ZodIssue[]): string {
+  const [first] = issues;
+  if (first === undefined) return 'malformed';
+  const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : '';
+  return `${first.path.map(String).join('.').slice(0, 120) || 'message'}: ${first.message.slice(0, 140)}${more}`;
 }
 
 /** Bytes to a message that follows its schema, or a coded error; never anything in between. */
@@ -76,7 +88,7 @@ export function decode<Name extends MessageName>(name: Name, bytes: Uint8Array):
     throw new SerinError('MESSAGE_MALFORMED', { detail: `${name}: not ${encoding}`, cause });
   }
   const parsed = schema.safeParse(content);
-  if (!parsed.success) throw new SerinError('MESSAGE_MALFORMED', { detail: `${name}: ${z.prettifyError(parsed.error)}`.slice(0, 300) });
+  if (!parsed.success) throw new SerinError('MESSAGE_MALFORMED', { detail: `${name}: ${describeIssues(parsed.error.issues)}`.slice(0, 300) });
   return parsed.data as Message<Name>;
 }
 
