@@ -1,14 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import {
-  asymptoticHalfWidth,
-  bernoulliInterval,
-  bestRho,
-  boundOneSided,
-  boundTwoSided,
-  lnMixtureOneSided,
-  lnMixtureTwoSided,
-} from './confidence.ts';
+import { asymptoticHalfWidth, bernoulliInterval, bestRho, boundOneSided, boundTwoSided, lnMixtureOneSided, lnMixtureTwoSided } from './confidence.ts';
 import { seededRandom } from './seeded-random.ts';
 
 test('the two-sided log mixture of the published vector', () => {
@@ -43,9 +35,7 @@ test('a bound is where its mixture reaches ln(1 / alpha)', () => {
 });
 
 test('a Bernoulli interval holds the share that was seen and mirrors its complement', () => {
-  const trialsAndSuccesses = fc
-    .integer({ min: 1, max: 5000 })
-    .chain((trials) => fc.tuple(fc.constant(trials), fc.nat(trials)));
+  const trialsAndSuccesses = fc.integer({ min: 1, max: 5000 }).chain((trials) => fc.tuple(fc.constant(trials), fc.nat(trials)));
   fc.assert(
     fc.property(trialsAndSuccesses, ([trials, successes]) => {
       const [low, high] = bernoulliInterval(successes, trials, 0.05);

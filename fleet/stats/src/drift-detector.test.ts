@@ -1,15 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import {
-  describePromise,
-  driftRule,
-  initialDrift,
-  stepDrift,
-  windowPValue,
-  type DriftRule,
-  type DriftState,
-  type DriftWindow,
-} from './drift-detector.ts';
+import { describePromise, driftRule, initialDrift, stepDrift, windowPValue, type DriftRule, type DriftState, type DriftWindow } from './drift-detector.ts';
 import { drawNormal, seededRandom, type Random } from './seeded-random.ts';
 
 const rule: DriftRule = { threshold: 200, effectMin: 0.1, clearWindows: 3 };

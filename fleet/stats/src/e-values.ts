@@ -92,12 +92,7 @@ function lnBlockE(block: Block, past: Block, bet: GapNull, usualRate: number): n
   const gap = expectedTreated - expectedControl;
   if (bet.side === 'at most' ? gap <= bet.gap : gap >= bet.gap) return 0;
   const t = projectOntoGap(expectedControl, expectedTreated, control.n, treated.n, bet.gap);
-  return (
-    lnLikelihood(control, expectedControl) +
-    lnLikelihood(treated, expectedTreated) -
-    lnLikelihood(control, t) -
-    lnLikelihood(treated, t + bet.gap)
-  );
+  return lnLikelihood(control, expectedControl) + lnLikelihood(treated, expectedTreated) - lnLikelihood(control, t) - lnLikelihood(treated, t + bet.gap);
 }
 
 /**

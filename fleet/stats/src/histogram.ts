@@ -19,9 +19,7 @@ export function equalMassEdges(values: ArrayLike<number>, bins: number): number[
     .sort();
   const last = sorted.length - 1;
   if (last < 0) throw new RangeError('no finite value to make edges from');
-  return Array.from({ length: bins + 1 }, (_, i) =>
-    i === bins ? sorted[last]! : sorted[Math.floor((i * sorted.length) / bins)]!,
-  );
+  return Array.from({ length: bins + 1 }, (_, i) => (i === bins ? sorted[last]! : sorted[Math.floor((i * sorted.length) / bins)]!));
 }
 
 export function emptyCounts(edges: ArrayLike<number>): number[] {

@@ -116,6 +116,24 @@ export const rolloutMember = z.object({
   code: z.nullable(z.string()),
 });
 
+/** What the judge says of the canary against the control, with its figures. */
+export const rolloutVerdict = z.object({
+  state: z.enum(['good', 'bad', 'pending']),
+  words: z.string(),
+  canaryBad: z.nullable(z.number()),
+  controlBad: z.nullable(z.number()),
+  /** Interval of the difference canary minus control. */
+  interval: z.nullable(z.tuple([z.number(), z.number()])),
+  canaryFrames: count,
+  controlFrames: count,
+  framesNeeded: count,
+  /** Evidence so far against "no worse" and against "worse by the margin"; each decides at `threshold`. */
+  eWorse: z.number(),
+  eNotWorse: z.number(),
+  threshold: z.number(),
+});
+export type RolloutVerdict = z.infer<typeof rolloutVerdict>;
+
 export const rollout = z.object({
   id: z.string(),
   model: modelName,
@@ -127,23 +145,7 @@ export const rollout = z.object({
   /** One sentence: what is happening and why. */
   words: z.string(),
   reason: z.nullable(z.string()),
-  verdict: z.nullable(
-    z.object({
-      state: z.enum(['good', 'bad', 'pending']),
-      words: z.string(),
-      canaryBad: z.nullable(z.number()),
-      controlBad: z.nullable(z.number()),
-      /** Interval of the difference canary minus control. */
-      interval: z.nullable(z.tuple([z.number(), z.number()])),
-      canaryFrames: count,
-      controlFrames: count,
-      framesNeeded: count,
-      /** Evidence so far against "no worse" and against "worse by the margin"; each decides at `threshold`. */
-      eWorse: z.number(),
-      eNotWorse: z.number(),
-      threshold: z.number(),
-    }),
-  ),
+  verdict: z.nullable(rolloutVerdict),
   members: z.array(rolloutMember),
   createdAt: timestampMs,
   createdBy: z.string(),
