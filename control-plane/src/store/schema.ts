@@ -6,7 +6,11 @@ import type { SignedDocument } from '@serin/protocol/bundle/signing';
 
 /** PostgreSQL 15's SQL only: PGlite is newer than the servers people run. Times are milliseconds since 1970. */
 
-const bytes = customType<{ data: Uint8Array; driverData: Uint8Array }>({ dataType: () => 'bytea' });
+const bytes = customType<{ data: Uint8Array; driverData: Uint8Array }>({
+  dataType: () => 'bytea',
+  // One database answers with a Buffer, the other with a plain array.
+  fromDriver: (value) => new Uint8Array(value.buffer, value.byteOffset, value.byteLength),
+});
 const time = (name: string) => bigint(name, { mode: 'number' });
 const long = (name: string) => bigint(name, { mode: 'number' });
 

@@ -1,0 +1,105 @@
+import { describe, expect, test, onTestFinished } from 'vitest';
+import { eq, sql } from 'drizzle-orm';
+import { devices, meta, samples } from './schema.ts';
+import { selectRows, type Store } from './store.ts';
+import { isDuplicate } from './faults.ts';
+import { openTestPostgres, openTestStore, testPostgresUrl } from './testing.ts';
+
+const kinds: [string, () => Promise<Store>][] = [['the embedded database', openTestStore]];
+if (testPostgresUrl !== undefined) kinds.push(['PostgreSQL', () => openTestPostgres(testPostgresUrl)]);
+
+describe.each(kinds)('a store on %s', (_, open) => {
+  const opened = async (): Promise<Store> => {
+    const store = await open();
+    onTestFinished(() => store.close());
+    return store;
+  };
+
+  test('keeps what a transaction wrote and answers with the same types', async () => {
+    const store = await opened();
+    const pixels = Uint8Array.from({ length: 300 }, (_unused, index) => index % 256);
+    await store.transaction(async (tx) => {
+      await tx.insert(samples).values({
+        device: 'cam-1',
+        boot: 'b',
+        seq: 9_007_199_254_740_991,
+        model: 'picker',
+        version: 1,
+        takenAt: 1_800_000_000_000,
+        height: 10,
+        width: 10,
+        channels: 3,
+        predicted: 1,
+        confidence: 0.25,
+        pixels,
+      });
+    });
+    const [row] = await store.db.select().from(samples);
+    expect(row).toMatchObject({ seq: 9_007_199_254_740_991, takenAt: 1_800_000_000_000, confidence: 0.25, truth: null });
+    expect(row?.pixels).toEqual(pixels);
+    expect(row?.pixels.constructor).toBe(Uint8Array);
+  });
+
+  test('forgets a transaction that fails, and tells the failure itself', async () => {
+    const store = await opened();
+    const failed = store.transaction(async (tx) => {
+      await tx.insert(meta).values({ key: 'a', value: '1' });
+      throw new RangeError('stop');
+    });
+    await expect(failed).rejects.toThrow(new RangeError('stop'));
+    expect(await store.db.select().from(meta)).toEqual([]);
+  });
+
+  test('goes on after a statement that failed', async () => {
+    const store = await opened();
+    await store.db.insert(meta).values({ key: 'a', value: '1' });
+    const again = store.transaction((tx) => tx.insert(meta).values({ key: 'a', value: '2' }));
+    const error = await again.then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    );
+    expect(isDuplicate(error)).toBe(true);
+    await store.ping();
+    expect(await store.db.select().from(meta)).toEqual([{ key: 'a', value: '1' }]);
+  });
+
+  test('runs transactions that were started together one after the other or side by side, never mixed', async () => {
+    const store = await opened();
+    await store.db.insert(meta).values({ key: 'sum', value: '0' });
+    const addOne = () =>
+      store.transaction(async (tx) => {
+        const [row] = await tx.select().from(meta).where(eq(meta.key, 'sum')).for('update');
+        await tx
+          .update(meta)
+          .set({ value: String(Number(row?.value) + 1) })
+          .where(eq(meta.key, 'sum'));
+      });
+    await Promise.all(Array.from({ length: 20 }, addOne));
+    expect(await store.db.select().from(meta)).toEqual([{ key: 'sum', value: '20' }]);
+  });
+
+  test('answers plain SQL with rows, arrays included', async () => {
+    const store = await opened();
+    const names = ['x', 'y'];
+    expect(await selectRows(store.db, sql`select unnest(${sql.param(names)}::text[]) as name`)).toEqual([{ name: 'x' }, { name: 'y' }]);
+  });
+
+  test('a savepoint takes back its part alone', async () => {
+    const store = await opened();
+    await store.transaction(async (tx) => {
+      await tx.insert(meta).values({ key: 'kept', value: '1' });
+      await tx
+        .transaction(async (inner) => {
+          await inner.insert(meta).values({ key: 'dropped', value: '1' });
+          throw new Error('inner');
+        })
+        .catch(() => undefined);
+    });
+    expect(await store.db.select({ key: meta.key }).from(meta)).toEqual([{ key: 'kept' }]);
+  });
+
+  test('has the schema that the program was compiled with', async () => {
+    const store = await opened();
+    expect(await store.db.select().from(devices)).toEqual([]);
+  });
+});
