@@ -91,11 +91,20 @@ export function readModel(bytes: Uint8Array, sizeBytesMax: number = modelBytesMa
   };
 }
 
-export function writeModel(model: Model): Uint8Array<ArrayBuffer> {
+export interface WriteOptions {
+  /** Declare outputs by type only; the runtime infers their shapes. */
+  readonly shapelessOutputs?: boolean;
+}
+
+export function writeModel(model: Model, options: WriteOptions = {}): Uint8Array<ArrayBuffer> {
+  const graph = writeGraph(model.graph);
+  if (options.shapelessOutputs === true) {
+    for (const output of graph.outputs) delete output.type?.tensor?.shape;
+  }
   const proto: ModelProto = {
     irVersion: model.irVersion,
     producerName: model.producer,
-    graph: writeGraph(model.graph),
+    graph,
     opsets: Object.entries(model.opsets).map(([domain, version]) => ({ domain, version })),
     metadata: Object.entries(model.metadata).map(([key, value]) => ({ key, value })),
     functions: [],

@@ -110,8 +110,10 @@ export function decodeMessage(bytes: Uint8Array, table: MessageTable): Message {
       const size = wireType === 1 ? 8 : 4;
       need(size, end);
       at += size;
-    } else if (wireType === 2) at += readLength(end);
-    else throw invalid(`wire type ${wireType} at byte ${at}`);
+    } else if (wireType === 2) {
+      const length = readLength(end);
+      at += length;
+    } else throw invalid(`wire type ${wireType} at byte ${at}`);
   };
 
   const readMessage = (fields: MessageTable, end: number, depth: number): Message => {

@@ -131,7 +131,8 @@ for (const [operator, rule] of Object.entries(rules)) {
 
 async function compare(operator: string, rule: Rule, one: Case, random: Random): Promise<void> {
   const type: ElementType = rule.linearFloat32 === true ? 'float32' : 'float64';
-  const array = type === 'float32' ? Float32Array : Float64Array;
+  const makeArray = (length: number, value: () => number): Float32Array | Float64Array =>
+    type === 'float32' ? Float32Array.from({ length }, value) : Float64Array.from({ length }, value);
   const draw = rule.draw ?? ((source) => source.normal());
 
   const tape = createTape('check');
@@ -139,9 +140,7 @@ async function compare(operator: string, rule: Rule, one: Case, random: Random):
   const output = tape.add(operator, [...names, ...(one.constants?.(tape) ?? [])], one.attributes);
   const shape = tape.type(output).dims;
   // A random projection, so that an error in any element of the output's gradient shows.
-  const weights = tape.constant({ type, dims: shape, data: array.from({ length: elementCount(shape) }, () => random.normal()) } as Parameters<
-    Tape['constant']
-  >[0]);
+  const weights = tape.constant({ type, dims: shape, data: makeArray(elementCount(shape), () => random.normal()) } as Parameters<Tape['constant']>[0]);
   const loss = tape.add('ReduceSum', [tape.add('Mul', [output, weights])], { keepdims: int(0) });
   tape.output(loss);
   const gradients = differentiate(tape, loss, names);
@@ -150,7 +149,7 @@ async function compare(operator: string, rule: Rule, one: Case, random: Random):
 
   const session = await openSession(writeModel(createModel(tape.finish())));
   try {
-    const values = one.dims.map((inputDims) => array.from({ length: elementCount(inputDims) }, () => draw(random)));
+    const values = one.dims.map((inputDims) => makeArray(elementCount(inputDims), () => draw(random)));
     const run = () =>
       session.run(Object.fromEntries(names.map((name, index) => [name, runtimeTensor(type, values[index] as Float64Array, one.dims[index] ?? [])])));
     const analytic = await run();

@@ -1,0 +1,87 @@
+import type { PairedComparison } from './compare.ts';
+import type { Evaluation } from './metrics.ts';
+
+export interface GateCheck {
+  readonly name: string;
+  readonly value: number;
+  readonly limit: number;
+  readonly passed: boolean;
+  /** One sentence for people. */
+  readonly words: string;
+}
+
+export interface GateVerdict {
+  readonly passed: boolean;
+  readonly checks: readonly GateCheck[];
+}
+
+export interface GateEvidence {
+  readonly float: Evaluation;
+  readonly quantised: Evaluation;
+  /** The quantised challenger against the version now serving, on the same examples. */
+  readonly comparison?: PairedComparison;
+  readonly modelBytes: number;
+}
+
+export interface GateLimits {
+  readonly accuracyMin: number;
+  readonly quantisationLossMax: number;
+  readonly eceMax: number;
+  /** How much worse than the champion the challenger might be at most, by the lower end of the interval. */
+  readonly inferiorityMax: number;
+  readonly modelBytesMax: number;
+}
+
+export const usualLimits: GateLimits = {
+  accuracyMin: 0.9,
+  quantisationLossMax: 0.02,
+  eceMax: 0.1,
+  inferiorityMax: 0.05,
+  modelBytesMax: 64 * 1024 * 1024,
+};
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+const points = (share: number): string => `${(100 * share).toFixed(1)} points`;
+
+/** Decides whether a version may be packaged. A value that is not a number fails its check. */
+export function judge(evidence: GateEvidence, limits: GateLimits = usualLimits): GateVerdict {
+  const { float, quantised, comparison, modelBytes } = evidence;
+  const loss = float.accuracy - quantised.accuracy;
+  const atLeast = (name: string, value: number, limit: number, words: string): GateCheck => ({ name, value, limit, passed: value >= limit, words });
+  const atMost = (name: string, value: number, limit: number, words: string): GateCheck => ({ name, value, limit, passed: value <= limit, words });
+
+  const checks = [
+    atLeast(
+      'accuracy',
+      quantised.accuracy,
+      limits.accuracyMin,
+      `${percent(quantised.accuracy)} of ${quantised.count} held-out examples are right; at least ${percent(limits.accuracyMin)} is asked`,
+    ),
+    atMost(
+      'quantisation_loss',
+      loss,
+      limits.quantisationLossMax,
+      `8 bits cost ${points(loss)} of accuracy; at most ${points(limits.quantisationLossMax)} is allowed`,
+    ),
+    atMost(
+      'calibration_error',
+      quantised.ece,
+      limits.eceMax,
+      `confidence is off by ${points(quantised.ece)} on average; at most ${points(limits.eceMax)} is allowed`,
+    ),
+    atMost('model_bytes', modelBytes, limits.modelBytesMax, `the largest variant has ${modelBytes} bytes; at most ${limits.modelBytesMax} are allowed`),
+  ];
+  if (comparison !== undefined) {
+    const [low, high] = comparison.interval;
+    checks.push(
+      atLeast(
+        'against_champion',
+        low,
+        -limits.inferiorityMax,
+        `on the same ${comparison.count} examples it wins ${comparison.wins} and loses ${comparison.losses}: between ${points(low)} and ${points(high)} ` +
+          `better than the serving version; no worse than ${points(-limits.inferiorityMax)} is asked`,
+      ),
+    );
+  }
+  return { passed: checks.every((check) => check.passed), checks };
+}

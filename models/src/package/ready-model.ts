@@ -1,0 +1,178 @@
+import { imageStatisticNames } from '@serin/inference/image-statistics';
+import { seededRandom, type Random } from '@serin/inference/random';
+import type { BundlePart, TensorSpec } from '@serin/protocol/bundle/manifest';
+import type { Profile, ProfileStatistic } from '@serin/protocol/bundle/profile';
+import { sha256 } from '@serin/protocol/digest';
+import { SerinError } from '@serin/protocol/errors';
+
+import { elementCount, type Tensor, type TypedArrays, type ValueInfo } from '../onnx/graph.ts';
+import { inspectModel, type ModelSummary } from '../onnx/inspect.ts';
+import { modelBytesMax } from '../onnx/model-file.ts';
+import { openSession, type Session } from '../onnx/session.ts';
+import { makeGolden, type NamedTensors } from './golden.ts';
+import { emptyStatistic } from './profile.ts';
+import { jsonBytes, type TrainedVersion } from './version.ts';
+
+export interface ReadyModelOptions {
+  readonly seed: number;
+  /** Names of the classes, when the model is a classifier of images. */
+  readonly labels?: readonly string[];
+  readonly sizeBytesMax?: number;
+}
+
+const opsetMin = 7;
+const domains = new Set(['', 'ai.onnx', 'ai.onnx.ml', 'com.microsoft']);
+const vectorsMax = 8;
+/** Numbers in all golden inputs and outputs together; the file must stay small enough for every device. */
+const goldenNumbersMax = 400_000;
+const tolerance = 0.01;
+const statisticRanges: Record<(typeof imageStatisticNames)[number], [low: number, high: number]> = {
+  brightness: [0, 255],
+  contrast: [0, 128],
+  sharpness: [0, 8192],
+};
+
+/** Packages a finished ONNX file as it is: nothing is trained and nothing is judged. */
+export async function packReadyModel(bytes: Uint8Array, options: ReadyModelOptions): Promise<TrainedVersion> {
+  const summary = inspectModel(bytes, options.sizeBytesMax ?? modelBytesMax);
+  refuseUnservable(summary);
+  const inputs = summary.inputs.map(tensorSpec);
+  const outputs = summary.outputs.map(tensorSpec);
+  const labels = options.labels ?? [];
+  const task = classifiesImages(summary, labels) ? 'image-classification' : 'tensor';
+  const variant = summary.operators['QuantizeLinear'] === undefined && summary.operators['QLinearConv'] === undefined ? 'fp32' : 'u8s8';
+
+  const session = await openSession(bytes);
+  try {
+    const golden = await goldenOf(session, summary, seededRandom(options.seed));
+    const files: BundlePart[] = [
+      { role: 'model', variant, path: `model.${variant}.onnx`, bytes },
+      { role: 'golden', variant, path: `golden.${variant}.json`, bytes: jsonBytes(golden) },
+      { role: 'profile', path: 'profile.json', bytes: jsonBytes(emptyProfile(summary, task === 'image-classification')) },
+    ];
+    return {
+      files,
+      task,
+      labels,
+      inputs,
+      outputs,
+      metrics: {},
+      gate: { passed: true, checks: [] },
+      weightDigest: await sha256(bytes),
+      parameters: summary.parameters,
+    };
+  } finally {
+    void session.release();
+  }
+}
+
+function refuseUnservable({ inputs, outputs, opset, domains: used, externalData }: ModelSummary): void {
+  const refuse = (detail: string, hint: string): never => {
+    throw new SerinError('MODEL_UNSUPPORTED', { detail, hint });
+  };
+  if (inputs.length === 0) refuse('it has no inputs', 'Export a model that takes its data as inputs');
+  if (outputs.length === 0) refuse('it has no outputs', 'Mark at least one value as output when exporting');
+  if (externalData) refuse('its weights lie in another file', 'Save it with all weights in one file: onnx.save(model, path)');
+  if (opset < opsetMin) refuse(`its operator set is version ${opset}`, `Export it with opset ${opsetMin} or newer; 17 suits every target`);
+  const foreign = Object.keys(used).filter((domain) => !domains.has(domain));
+  if (foreign.length > 0) refuse(`it uses operators of ${foreign.join(', ')}`, 'Only standard, ai.onnx.ml and com.microsoft operators run on every device');
+}
+
+function tensorSpec({ name, type, dims }: ValueInfo): TensorSpec {
+  switch (type) {
+    case 'uint8':
+    case 'int8':
+    case 'int32':
+    case 'int64':
+    case 'float32':
+    case 'bool':
+      return { name, dtype: type, shape: dims.map((dim) => (typeof dim === 'number' ? dim : -1)) };
+    default:
+      throw new SerinError('MODEL_UNSUPPORTED', {
+        detail: `${name} has element type ${type}`,
+        hint: 'Cast inputs and outputs to float32, int32, int64, int8, uint8 or bool inside the model',
+      });
+  }
+}
+
+/** Raw uint8 NHWC pictures with 1 or 3 channels. */
+const isImage = ({ type, dims }: ValueInfo): boolean => type === 'uint8' && dims.length === 4 && (dims[3] === 1 || dims[3] === 3);
+
+function classifiesImages({ inputs, outputs }: ModelSummary, labels: readonly string[]): boolean {
+  const [input] = inputs;
+  const [output] = outputs;
+  if (inputs.length !== 1 || outputs.length !== 1 || input === undefined || output === undefined || !isImage(input)) return false;
+  return output.name === 'probabilities' && output.type === 'float32' && output.dims.length === 2 && output.dims[1] === labels.length;
+}
+
+/** Free dimensions become 1: a batch of one, a sequence of one. */
+const boundDims = (value: ValueInfo): number[] => value.dims.map((dim) => (typeof dim === 'number' ? dim : 1));
+
+async function goldenOf(session: Session, summary: ModelSummary, random: Random) {
+  const numbersIn = summary.inputs.reduce((sum, input) => sum + elementCount(boundDims(input)), 0);
+  const tooLarge = (numbers: number): SerinError =>
+    new SerinError('MODEL_UNSUPPORTED', {
+      detail: `one example has ${numbers} numbers in and out; golden vectors hold at most ${goldenNumbersMax}`,
+      hint: 'Reduce the picture or the outputs inside the graph: top-k instead of all scores, boxes instead of maps',
+    });
+  if (numbersIn > goldenNumbersMax) throw tooLarge(numbersIn);
+  const draw = (index: number): NamedTensors =>
+    Object.fromEntries(summary.inputs.map((input) => [input.name, drawTensor(input, random.fork(`${index}/${input.name}`))]));
+  const attempt = async (inputs: NamedTensors[]) => {
+    try {
+      return await makeGolden(session, inputs, tolerance);
+    } catch (cause) {
+      if (cause instanceof SerinError) throw cause;
+      throw new SerinError('MODEL_UNSUPPORTED', {
+        detail: `it does not run on an example with every free dimension 1: ${cause instanceof Error ? cause.message : String(cause)}`,
+        hint: 'Fix the free dimensions except the batch when exporting',
+        cause,
+      });
+    }
+  };
+
+  const first = await attempt([draw(0)]);
+  const numbersOut = Object.values(first.vectors[0]?.outputs ?? {}).reduce((sum, values) => sum + values.length, 0);
+  const each = numbersIn + numbersOut;
+  if (each > goldenNumbersMax) throw tooLarge(each);
+  const count = Math.min(vectorsMax, Math.floor(goldenNumbersMax / each));
+  return attempt(Array.from({ length: count }, (_, index) => draw(index)));
+}
+
+function drawTensor(input: ValueInfo, random: Random): Tensor {
+  const dims = boundDims(input);
+  const length = elementCount(dims);
+  const fill = <Array>(array: { from(source: { length: number }, map: () => number): Array }, draw: () => number): Array => array.from({ length }, draw);
+  const data = ((): TypedArrays[keyof TypedArrays] => {
+    switch (input.type) {
+      case 'uint8':
+        return fill(Uint8Array, () => random.integer(256));
+      case 'int8':
+        return fill(Int8Array, () => random.integer(256) - 128);
+      case 'bool':
+        return fill(Uint8Array, () => random.integer(2));
+      // Small, because whole numbers are mostly indices into something.
+      case 'int32':
+        return fill(Int32Array, () => random.integer(4));
+      case 'int64':
+        return BigInt64Array.from({ length }, () => BigInt(random.integer(4)));
+      default:
+        return fill(Float32Array, () => random.uniform());
+    }
+  })();
+  return { type: input.type, dims, data };
+}
+
+function emptyProfile(summary: ModelSummary, classifies: boolean): Profile {
+  const statistics: ProfileStatistic[] = [];
+  if (summary.inputs.length === 1 && summary.inputs.every(isImage)) {
+    for (const name of imageStatisticNames) statistics.push(emptyStatistic(name, ...statisticRanges[name]));
+  }
+  if (classifies) statistics.push(emptyStatistic('confidence', 0, 1));
+  return {
+    v: 1,
+    framesPerWindow: 0,
+    assumption: 'No reference came with this model: devices count, and nothing can be called drift until a reference has been confirmed.',
+    statistics,
+  };
+}
