@@ -61,7 +61,7 @@ export function judgeCanary(blocks: readonly Block[], rule: CanaryRule): CanaryV
     controlFrames: control.n,
     framesNeeded: minFrames,
     // Once worse is worse for good; being not worse has to be true of all blocks up to now.
-    eWorse: eValue(Math.max(0, ...worse)),
+    eWorse: eValue(worse.reduce((most, lnE) => Math.max(most, lnE), 0)),
     eNotWorse: eValue(notWorse.at(-1) ?? 0),
     threshold: 1 / alpha,
   };

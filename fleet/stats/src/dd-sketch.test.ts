@@ -53,6 +53,10 @@ test('a sketch survives the wire', () => {
   );
 });
 
+test('the bucket of a value just below one is 0, not -0, so the wire changes nothing', () => {
+  expect(sketchOf([0.995]).toData().offset).toBe(0);
+});
+
 test('values that are no latency are left out and said so', () => {
   const sketch = new DDSketch();
   expect([-1, Number.NaN, Infinity, -Infinity].map((value) => sketch.add(value))).toEqual([false, false, false, false]);

@@ -57,7 +57,8 @@ export class DDSketch {
   add(value: number): boolean {
     if (!(value >= 0 && value < Infinity)) return false;
     if (value < SMALLEST) this.#zero++;
-    else this.#addToBucket(Math.ceil(Math.log(value) / this.#lnGamma), 1);
+    // + 0 turns the -0 of a value just below one into a 0, which JSON cannot tell apart.
+    else this.#addToBucket(Math.ceil(Math.log(value) / this.#lnGamma) + 0, 1);
     this.#sum += value;
     this.#count++;
     if (value < this.#min) this.#min = value;
