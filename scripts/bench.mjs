@@ -1,0 +1,9 @@
+// npm run bench -- --list | NAME [--quick]: a table for people, then one JSON object as the last line of standard output.
+import { choose, formatTable } from './programs.mjs';
+import { provideSystemParts } from './system-parts.mjs';
+
+const { name, quick, program } = await choose('bench');
+if (program.needsSystemParts === true) Object.assign(process.env, provideSystemParts());
+const { table, figures } = await program.run({ quick });
+console.log(formatTable(table));
+console.log(JSON.stringify({ bench: name, quick, ...figures }));
