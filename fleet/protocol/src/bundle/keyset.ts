@@ -1,7 +1,7 @@
 import { z } from 'zod/mini';
 import { SerinError } from '../errors.ts';
 import { fleetId, keyId, timestampMs, versionNumber, type FleetId } from '../ids.ts';
-import { openDocument, signedDocument, type SignedDocument } from './signing.ts';
+import { keyIdOf, openDocument, signedDocument, type SignedDocument } from './signing.ts';
 
 const role = z.object({
   keys: z.array(z.object({ id: keyId, publicKey: z.string().check(z.maxLength(64)) })).check(z.minLength(1), z.maxLength(16)),
@@ -22,14 +22,28 @@ export const signedKeyset = signedDocument;
 
 function parseKeyset(content: unknown, fleet: FleetId): Keyset {
   const parsed = keyset.safeParse(content);
-  if (!parsed.success) throw new SerinError('KEYSET_INVALID', { detail: z.prettifyError(parsed.error) });
+  if (!parsed.success) throw new SerinError('KEYSET_INVALID', { detail: z.prettifyError(parsed.error).slice(0, 300) });
   if (parsed.data.fleet !== fleet) throw new SerinError('KEYSET_INVALID', { detail: `made for the fleet ${parsed.data.fleet}` });
   return parsed.data;
 }
 
+/** A role whose keys repeat could meet its threshold with fewer people than it says; one that lacks keys never could. */
+async function checkRoles(roles: Keyset['roles']): Promise<void> {
+  for (const [name, { keys, threshold }] of Object.entries(roles)) {
+    if (new Set(keys.map(({ id }) => id)).size < keys.length) throw new SerinError('KEYSET_INVALID', { detail: `${name} has one key twice` });
+    if (threshold > keys.length) throw new SerinError('KEYSET_INVALID', { detail: `${name} demands ${threshold} signatures of ${keys.length} keys` });
+    for (const { id, publicKey } of keys) {
+      const actual = await keyIdOf(publicKey).catch(() => undefined);
+      if (actual !== id) throw new SerinError('KEYSET_INVALID', { detail: `${name}: the key ${id} does not have that id` });
+    }
+  }
+}
+
 async function openKeyset(document: SignedDocument, root: Keyset['roles']['root'], fleet: FleetId): Promise<Keyset> {
   try {
-    return parseKeyset(await openDocument(document, 'keyset', root), fleet);
+    const keys = parseKeyset(await openDocument(document, 'keyset', root), fleet);
+    await checkRoles(keys.roles);
+    return keys;
   } catch (cause) {
     if (cause instanceof SerinError && cause.code === 'SIGNATURE_INVALID') throw new SerinError('KEYSET_INVALID', { detail: cause.detail ?? '', cause });
     throw cause;

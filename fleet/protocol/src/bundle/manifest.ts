@@ -83,10 +83,12 @@ export async function openManifest(document: SignedDocument, keys: Keyset, expec
     throw new SerinError('BUNDLE_SIGNATURE_INVALID', { detail: cause instanceof SerinError ? (cause.detail ?? '') : '', cause });
   }
   const parsed = manifest.safeParse(content);
-  if (!parsed.success) throw new SerinError('BUNDLE_MANIFEST_INVALID', { detail: z.prettifyError(parsed.error) });
+  if (!parsed.success) throw new SerinError('BUNDLE_MANIFEST_INVALID', { detail: z.prettifyError(parsed.error).slice(0, 300) });
   const { fleet, model, version } = parsed.data;
   if (fleet !== expect.fleet || model !== expect.model || version !== expect.version) {
-    throw new SerinError('BUNDLE_WRONG_FLEET', { detail: `${fleet}/${model} version ${version}, ordered ${expect.fleet}/${expect.model} version ${expect.version}` });
+    throw new SerinError('BUNDLE_WRONG_FLEET', {
+      detail: `${fleet}/${model} version ${version}, ordered ${expect.fleet}/${expect.model} version ${expect.version}`,
+    });
   }
   return parsed.data;
 }
@@ -104,7 +106,8 @@ export function chooseVariant(bundle: Manifest, preference: readonly Variant[]):
     const model = bundle.files.find((file) => file.role === 'model' && file.variant === wanted);
     if (model === undefined) continue;
     const ofRole = (role: BundleFile['role']) =>
-      bundle.files.find((file) => file.role === role && file.variant === wanted) ?? bundle.files.find((file) => file.role === role && file.variant === undefined);
+      bundle.files.find((file) => file.role === role && file.variant === wanted) ??
+      bundle.files.find((file) => file.role === role && file.variant === undefined);
     return { variant: wanted, model, golden: ofRole('golden'), profile: ofRole('profile') };
   }
   throw new SerinError('BUNDLE_NO_VARIANT', { detail: `wanted ${preference.join(' or ')}` });
