@@ -1,11 +1,13 @@
 import { spawn } from 'node:child_process';
 import { fdatasyncSync } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { PGlite, type PGliteOptions } from '@electric-sql/pglite';
 import { NodeFS } from '@electric-sql/pglite/nodefs';
 import { SerinError } from '@serin/protocol/errors';
+import { syncFolder, syncTree } from '../files.ts';
 
 const initialMemoryBytes = 128 << 20;
 
@@ -33,26 +35,9 @@ class DurableNodeFs extends NodeFS {
 
 const startParams = [...PGlite.defaultStartParams.filter((param) => param !== '-F'), '-c', 'fsync=on', '-c', 'wal_sync_method=fsync'];
 
-async function syncTree(folder: string): Promise<void> {
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
-    const file = path.join(folder, entry.name);
-    if (entry.isDirectory()) await syncTree(file);
-    else if (entry.isFile()) await syncPath(file);
-  }
-  await syncPath(folder);
-}
-
-async function syncPath(file: string): Promise<void> {
-  const handle = await open(file, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
 /** Runs alone: making a cluster takes 800 MB, which this process would never give back. */
 const makeCluster = `const { PGlite } = require(process.argv[1]); const { NodeFS } = require(process.argv[2]);
+process.on('disconnect', () => process.exit(1));
 PGlite.create({ fs: new NodeFS(process.argv[3]) }).then((db) => db.close()).then(() => process.exit(0), (error) => { console.error(String(error)); process.exit(1); });`;
 
 function runMakeCluster(folder: string): Promise<void> {
@@ -64,7 +49,7 @@ function runMakeCluster(folder: string): Promise<void> {
       env: { PATH: process.env.PATH ?? '' },
     });
     let words = '';
-    child.stderr.on('data', (bytes: Buffer) => {
+    child.stderr?.on('data', (bytes: Buffer) => {
       words = (words + bytes.toString()).slice(-2000);
     });
     child.once('error', reject);
@@ -83,14 +68,17 @@ function runMakeCluster(folder: string): Promise<void> {
 /** A cluster that was made halfway is never taken for one: it gets its name only once it is on the disk whole. */
 async function ensureCluster(folder: string): Promise<void> {
   if (await stat(path.join(folder, 'PG_VERSION')).catch(() => undefined)) return;
-  const unfinished = `${folder}.unfinished`;
-  await rm(unfinished, { recursive: true, force: true });
+  const parent = path.dirname(folder);
+  const prefix = `${path.basename(folder)}.unfinished-`;
+  for (const name of await readdir(parent)) if (name.startsWith(prefix)) await rm(path.join(parent, name), { recursive: true, force: true });
   await rm(folder, { recursive: true, force: true });
+  // A name of its own: what is left of an attempt that was cut off may still be writing.
+  const unfinished = path.join(parent, `${prefix}${randomBytes(6).toString('hex')}`);
   await mkdir(unfinished, { recursive: true });
   await runMakeCluster(unfinished);
   await syncTree(unfinished);
   await rename(unfinished, folder);
-  await syncPath(path.dirname(folder));
+  await syncFolder(parent);
 }
 
 /** PostgreSQL in this process: every commit is on the disk before it is answered. */

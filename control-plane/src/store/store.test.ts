@@ -6,7 +6,7 @@ import { isDuplicate } from './faults.ts';
 import { openTestPostgres, openTestStore, testPostgresUrl } from './testing.ts';
 
 const kinds: [string, () => Promise<Store>][] = [['the embedded database', openTestStore]];
-if (testPostgresUrl !== undefined) kinds.push(['PostgreSQL', () => openTestPostgres(testPostgresUrl)]);
+if (testPostgresUrl !== undefined) kinds.push(['PostgreSQL', () => openTestPostgres(testPostgresUrl ?? '')]);
 
 describe.each(kinds)('a store on %s', (_, open) => {
   const opened = async (): Promise<Store> => {

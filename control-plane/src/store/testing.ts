@@ -12,6 +12,8 @@ import type { Store } from './store.ts';
 
 export interface TestStore extends Store {
   readonly dataDir: string;
+  /** Ends the connection and leaves the folder for others to open; `close` removes it. */
+  detach(): Promise<void>;
 }
 
 const silent = createLog('silent');
@@ -42,6 +44,7 @@ export async function openTestStore(): Promise<TestStore> {
   return {
     ...store,
     dataDir,
+    detach: () => store.close(),
     async close() {
       await store.close();
       await rm(dataDir, { recursive: true, force: true });
@@ -70,6 +73,7 @@ export async function openTestPostgres(serverUrl: string): Promise<TestStore & {
     ...store,
     dataDir,
     url: url.href,
+    detach: () => store.close(),
     async close() {
       await store.close();
       await administer(`drop database ${name} with (force)`);
