@@ -65,5 +65,12 @@ export async function choose(kind, valueFlags = []) {
 export function formatTable(rows) {
   const widths = [];
   for (const row of rows) for (const [index, cell] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, String(cell).length);
-  return rows.map((row) => row.map((cell, index) => (index === 0 ? String(cell).padEnd(widths[index]) : String(cell).padStart(widths[index]))).join('  ').trimEnd()).join('\n');
+  return rows
+    .map((row) =>
+      row
+        .map((cell, index) => (index === 0 ? String(cell).padEnd(widths[index]) : String(cell).padStart(widths[index])))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
 }

@@ -5,7 +5,9 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const onPath = (names, more = []) =>
-  [...(process.env.PATH ?? '').split(path.delimiter), ...more].flatMap((folder) => names.map((name) => path.join(folder, name))).find((file) => existsSync(file));
+  [...(process.env.PATH ?? '').split(path.delimiter), ...more]
+    .flatMap((folder) => names.map((name) => path.join(folder, name)))
+    .find((file) => existsSync(file));
 
 const firstOf = (files) => files.find((file) => existsSync(file));
 

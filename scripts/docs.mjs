@@ -1,0 +1,31 @@
+// Writes docs/errors.md from the error catalogue: npm run docs
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+export const errorsPage = path.join(root, 'docs', 'errors.md');
+
+const cell = (text) => text.replaceAll('|', '\\|');
+
+export function renderErrors(catalogue) {
+  const rows = Object.entries(catalogue).map(([code, { message, hint, status }]) => `| \`${code}\` | ${cell(message)}. | ${cell(hint)}. | ${status} |`);
+  return [
+    '# Errors',
+    '',
+    'Every fault a person can meet has a stable code. Programs print the code, what happened and what to do; the API answers with',
+    '`{code, message, hint, detail?, requestId?}` and the HTTP status below; a device reports the code of its last failure.',
+    '',
+    'This page is written by `npm run docs` from `fleet/protocol/src/errors.ts`; a test keeps the two equal.',
+    '',
+    '| code | what happened | what to do | HTTP |',
+    '| --- | --- | --- | --- |',
+    ...rows,
+    '',
+  ].join('\n');
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const { errorCatalogue } = await import(pathToFileURL(path.join(root, 'fleet', 'protocol', 'dist', 'errors.js')).href);
+  writeFileSync(errorsPage, renderErrors(errorCatalogue));
+}
