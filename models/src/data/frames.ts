@@ -47,7 +47,6 @@ export async function splitFrames(frames: readonly LabelledFrame[], heldOutShare
     if (!Number.isInteger(frame.label) || frame.label < 0 || frame.label >= sceneLabels.length) {
       throw new SerinError('BAD_REQUEST', { detail: `sample ${index} has label ${frame.label}, labels are 0 to ${sceneLabels.length - 1}` });
     }
-    // oxlint-disable-next-line no-await-in-loop -- hashing is bound by the processor
     byDigest.set(await sha256(frame.pixels), frame);
   }
   const train: LabelledFrame[] = [];

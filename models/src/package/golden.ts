@@ -12,7 +12,6 @@ export async function makeGolden(session: Session, inputs: readonly NamedTensors
   const vectors: Golden['vectors'] = [];
   for (const tensors of inputs) {
     const feeds = Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, runtimeTensor(tensor.type, tensor.data, tensor.dims)]));
-    // oxlint-disable-next-line no-await-in-loop -- one session runs one input at a time
     const results = await session.run(feeds);
     const outputs = Object.fromEntries(
       Object.entries(results).map(([name, result]) => [name, Array.from(result.data as ArrayLike<number | bigint | boolean>, Number)]),
@@ -33,18 +32,4 @@ export async function makeGolden(session: Session, inputs: readonly NamedTensors
 function encodeTensor(tensor: Tensor): Golden['vectors'][number]['inputs'][string] {
   const { buffer, byteOffset, byteLength } = tensor.data;
   return { shape: [...tensor.dims], dtype: tensor.type, data: toBase64(new Uint8Array(buffer, byteOffset, byteLength)) };
-}
-
-/** The largest difference between two sets of golden outputs of the same inputs. */
-export function goldenDistance(left: Golden, right: Golden): number {
-  let largest = 0;
-  left.vectors.forEach((vector, index) => {
-    for (const [name, values] of Object.entries(vector.outputs)) {
-      const others = right.vectors[index]?.outputs[name] ?? [];
-      values.forEach((value, at) => {
-        largest = Math.max(largest, Math.abs(value - (others[at] ?? Number.NaN)));
-      });
-    }
-  });
-  return largest;
 }

@@ -1,5 +1,6 @@
 import { imageStatisticNames } from '@serin/inference/image-statistics';
 import { seededRandom, type Random } from '@serin/inference/random';
+import type { Golden } from '@serin/protocol/bundle/golden';
 import type { BundlePart, TensorSpec } from '@serin/protocol/bundle/manifest';
 import type { Profile, ProfileStatistic } from '@serin/protocol/bundle/profile';
 import { sha256 } from '@serin/protocol/digest';
@@ -25,7 +26,8 @@ const domains = new Set(['', 'ai.onnx', 'ai.onnx.ml', 'com.microsoft']);
 const vectorsMax = 8;
 /** Numbers in all golden inputs and outputs together; the file must stay small enough for every device. */
 const goldenNumbersMax = 400_000;
-const tolerance = 0.01;
+/** Of the largest output, or of 1 where all are smaller: other kernels add in another order and round elsewhere. */
+const toleranceShare = { fp32: 1e-3, u8s8: 0.03 };
 const statisticRanges: Record<(typeof imageStatisticNames)[number], [low: number, high: number]> = {
   brightness: [0, 255],
   contrast: [0, 128],
@@ -44,7 +46,7 @@ export async function packReadyModel(bytes: Uint8Array, options: ReadyModelOptio
 
   const session = await openSession(bytes);
   try {
-    const golden = await goldenOf(session, summary, seededRandom(options.seed));
+    const golden = await goldenOf(session, summary, seededRandom(options.seed), toleranceShare[variant]);
     const files: BundlePart[] = [
       { role: 'model', variant, path: `model.${variant}.onnx`, bytes },
       { role: 'golden', variant, path: `golden.${variant}.json`, bytes: jsonBytes(golden) },
@@ -108,7 +110,7 @@ function classifiesImages({ inputs, outputs }: ModelSummary, labels: readonly st
 /** Free dimensions become 1: a batch of one, a sequence of one. */
 const boundDims = (value: ValueInfo): number[] => value.dims.map((dim) => (typeof dim === 'number' ? dim : 1));
 
-async function goldenOf(session: Session, summary: ModelSummary, random: Random) {
+async function goldenOf(session: Session, summary: ModelSummary, random: Random, share: number): Promise<Golden> {
   const numbersIn = summary.inputs.reduce((sum, input) => sum + elementCount(boundDims(input)), 0);
   const tooLarge = (numbers: number): SerinError =>
     new SerinError('MODEL_UNSUPPORTED', {
@@ -120,7 +122,7 @@ async function goldenOf(session: Session, summary: ModelSummary, random: Random)
     Object.fromEntries(summary.inputs.map((input) => [input.name, drawTensor(input, random.fork(`${index}/${input.name}`))]));
   const attempt = async (inputs: NamedTensors[]) => {
     try {
-      return await makeGolden(session, inputs, tolerance);
+      return await makeGolden(session, inputs, share);
     } catch (cause) {
       if (cause instanceof SerinError) throw cause;
       throw new SerinError('MODEL_UNSUPPORTED', {
@@ -136,7 +138,10 @@ async function goldenOf(session: Session, summary: ModelSummary, random: Random)
   const each = numbersIn + numbersOut;
   if (each > goldenNumbersMax) throw tooLarge(each);
   const count = Math.min(vectorsMax, Math.floor(goldenNumbersMax / each));
-  return attempt(Array.from({ length: count }, (_, index) => draw(index)));
+  const golden = await attempt(Array.from({ length: count }, (_, index) => draw(index)));
+  let largest = 1;
+  for (const { outputs } of golden.vectors) for (const value of Object.values(outputs).flat()) largest = Math.max(largest, Math.abs(value));
+  return { ...golden, tolerance: share * largest };
 }
 
 function drawTensor(input: ValueInfo, random: Random): Tensor {

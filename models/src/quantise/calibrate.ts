@@ -26,7 +26,6 @@ export async function calibrate(model: Model, options: CalibrationOptions): Prom
     const visit = async (each: (name: string, data: Float32Array) => void): Promise<void> => {
       for (const batch of batches) {
         const feeds = Object.fromEntries(Object.entries(batch).map(([name, tensor]) => [name, runtimeTensor(tensor.type, tensor.data, tensor.dims)]));
-        // oxlint-disable-next-line no-await-in-loop -- one session runs one batch at a time
         const results = await session.run(feeds);
         for (const name of values) each(name, results[name]?.data as Float32Array);
       }

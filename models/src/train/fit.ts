@@ -62,7 +62,6 @@ export async function fit(options: FitOptions): Promise<number> {
       throwIfCancelled(signal);
       step += 1;
       const { feeds, targets } = options.fill(order.subarray(index * batch, (index + 1) * batch), random);
-      // oxlint-disable-next-line no-await-in-loop -- steps depend on each other
       lossSum += await trainer.step(feeds, targets, rateAt(step, steps, options.rate));
       lossCount += 1;
       if (lossCount === reportEvery || step === steps) {

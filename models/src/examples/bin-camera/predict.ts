@@ -20,7 +20,6 @@ export async function predict(session: Session, set: FrameSet): Promise<Float32A
   for (let start = 0; start < set.count; start += batchMax) {
     const count = Math.min(batchMax, set.count - start);
     const { type, data, dims } = frameTensor(set.pixels.subarray(start * frameBytes, (start + count) * frameBytes), count);
-    // oxlint-disable-next-line no-await-in-loop -- one session runs one batch at a time
     const results = await session.run({ [frameInput]: runtimeTensor(type, data, dims) });
     probabilities.set(results[probabilitiesOutput]?.data as Float32Array, start * classes);
   }

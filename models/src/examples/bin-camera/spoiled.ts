@@ -17,7 +17,6 @@ export async function spoilVersion(version: TrainedVersion, seed = 1): Promise<T
     for (const { role, variant, bytes } of version.files) {
       if (role !== 'model' || variant === undefined) continue;
       const scrambled = writeModel(scramble(readModel(bytes), random.fork(variant)));
-      // oxlint-disable-next-line no-await-in-loop -- a handful of files
       built.push({ variant, bytes: scrambled, session: await openSession(scrambled) });
     }
     const models = await packModels(built, random.fork('golden'));
