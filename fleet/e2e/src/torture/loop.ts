@@ -4,19 +4,9 @@ import path from 'node:path';
 import { deviceId, versionNumber } from '@serin/protocol/ids';
 import { activeVersion, bringUp, picker, startStack, type Stack } from '../harness/stack.ts';
 import type { Running } from '@serin/demo/processes';
+import { createRandom } from '../harness/random.ts';
 
 export const description = 'kill -9 of the control plane and of agents at random moments during a publish; it must always converge';
-
-/** Small and seeded: the same seed kills in the same order after the same waits. */
-function createRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 /** Every window the agent's log says it saw acknowledged, as `device/boot/seq`. */
 async function acknowledgedWindows(stack: Stack, device: string): Promise<Set<string>> {
