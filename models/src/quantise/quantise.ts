@@ -100,7 +100,7 @@ function valuesToMeasure(graph: Graph, steps: readonly Step[]): Set<string> {
   const stage = findInputStage(graph);
   const values = new Set<string>();
   for (const { node, kind, output, quantised } of steps) {
-    if (kind === 'weighted') values.add(node.inputs[0] ?? '');
+    if (kind !== 'float') values.add(node.inputs[0] ?? '');
     if (quantised) values.add(output);
   }
   if (stage !== undefined) values.delete(stage.output);
@@ -125,7 +125,11 @@ function rewrite(graph: Graph, steps: readonly Step[], ranges: ReadonlyMap<strin
     builder.constant(scalar(range.scale), builder.fresh('scale')),
     builder.constant({ type: 'uint8', dims: [], data: Uint8Array.of(range.zeroPoint) }, builder.fresh('zero_point')),
   ];
-  const rangeOf = (value: string): QuantisedRange => activationParameters(ranges.get(value) ?? { min: 0, max: 0 });
+  const rangeOf = (value: string): QuantisedRange => {
+    const range = ranges.get(value);
+    if (range === undefined) throw new RangeError(`the range of ${value} was not measured`);
+    return activationParameters(range);
+  };
 
   const store = (value: string, range: QuantisedRange): Stored => {
     const name = builder.add('QuantizeLinear', [value, ...pair(range)], {}, [builder.fresh(`${value}.quantised`)]);

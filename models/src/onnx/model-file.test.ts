@@ -1,0 +1,138 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+
+import { seededRandom } from '@serin/inference/random';
+import { SerinError } from '@serin/protocol/errors';
+
+import { createNetwork } from '../examples/bin-camera/network.ts';
+import { createGraphBuilder } from './builder.ts';
+import { createModel, float, floats, int, ints, text, type Model } from './graph.ts';
+import { inspectModel } from './inspect.ts';
+import { readModel, readProto, writeModel } from './model-file.ts';
+import { modelTable } from './schema.ts';
+import { openSession } from './session.ts';
+import { encodeMessage, unknownFields } from './wire.ts';
+
+function codeOf(act: () => unknown): string {
+  try {
+    act();
+  } catch (error) {
+    if (error instanceof SerinError) return error.code;
+    throw error;
+  }
+  return 'none';
+}
+
+const dims = fc.array(fc.integer({ min: 0, max: 3 }), { maxLength: 3 });
+const model: fc.Arbitrary<Model> = fc
+  .tuple(dims, fc.string(), fc.double({ noNaN: true }), fc.array(fc.integer(), { maxLength: 4 }), fc.integer())
+  .map(([shape, name, number, list, whole]) => {
+    const builder = createGraphBuilder(name);
+    const input = builder.input('x', 'float32', ['N', ...shape]);
+    const count = shape.reduce((product, dim) => product * dim, 1);
+    const weight = builder.constant(floats(shape, new Float32Array(count).fill(number)));
+    const bytes = builder.constant({ type: 'int8', dims: [count], data: new Int8Array(count).fill(-3) });
+    const big = builder.constant({ type: 'int64', dims: [1], data: BigInt64Array.of(-(2n ** 60n)) });
+    builder.add(
+      'Anything',
+      [input, '', weight, bytes, big],
+      { a: int(whole), b: ints(list), c: float(Math.fround(number)), d: text(name) },
+      ['y'],
+      'some.domain',
+    );
+    builder.output('y', 'float32', ['N']);
+    return createModel(builder.finish(), { note: name });
+  });
+
+test('what is written is read back', () => {
+  fc.assert(
+    fc.property(model, (written) => {
+      const read = readModel(writeModel(written));
+      expect(read).toEqual(written);
+    }),
+  );
+});
+
+test('the runtime loads what is written', async () => {
+  const session = await openSession(writeModel(createNetwork(1)));
+  expect(session.inputNames).toEqual(['frame']);
+  expect(session.outputNames).toEqual(['probabilities']);
+  await session.release();
+});
+
+test('fields from a newer standard survive being read and written', () => {
+  const proto = readProto(writeModel(createNetwork(1)));
+  const foreign = Uint8Array.of(0xa2, 0x06, 2, 7, 8);
+  proto.graph[unknownFields] = [foreign];
+  const again = readProto(encodeMessage(proto, modelTable));
+  expect(again.graph[unknownFields]).toEqual([foreign]);
+  expect(again.graph.nodes.length).toBe(proto.graph.nodes.length);
+});
+
+test('numbers outside 32 bits keep their value, and the largest stays the largest', () => {
+  for (const value of [-1, 2 ** 31, -(2 ** 40), 2 ** 52 + 1, Number.MIN_SAFE_INTEGER + 1]) {
+    const builder = createGraphBuilder('g');
+    builder.add('A', [], { i: int(value) });
+    const [node] = readModel(writeModel(createModel(builder.finish()))).graph.nodes;
+    expect(node?.attributes['i']).toEqual(int(value));
+  }
+});
+
+test('a damaged file ends in a coded error or a model, and never in anything else', () => {
+  const seed = Number(process.env['SEED'] ?? 20_240);
+  const count = 5000;
+  const random = seededRandom(seed);
+  const whole = writeModel(smallModel());
+  let refused = 0;
+  for (let index = 0; index < count; index += 1) {
+    const bytes = whole.slice(0, random.uniform() < 0.3 ? random.integer(whole.length) : whole.length);
+    for (let change = random.integer(4); change >= 0 && bytes.length > 0; change -= 1) bytes[random.integer(bytes.length)] = random.integer(256);
+    const codes = [codeOf(() => readModel(bytes)), codeOf(() => inspectModel(bytes))];
+    for (const code of codes) expect(['none', 'MODEL_INVALID', 'MODEL_UNSUPPORTED'], `seed ${seed}, file ${index}`).toContain(code);
+    if (codes[0] !== 'none') refused += 1;
+  }
+  expect(refused).toBeGreaterThan(count / 4);
+});
+
+function smallModel(): Model {
+  const builder = createGraphBuilder('small');
+  const x = builder.input('x', 'float32', ['N', 2]);
+  const weight = builder.constant(floats([2, 2], [1, 2, 3, 4]), 'weight');
+  builder.add('Gemm', [x, weight], { transB: int(1), alpha: float(0.5) }, ['y']);
+  builder.output('y', 'float32', ['N', 2]);
+  return createModel(builder.finish());
+}
+
+test('files that are too large, empty or something else are refused', () => {
+  expect(codeOf(() => readModel(new Uint8Array(100), 99))).toBe('MODEL_INVALID');
+  expect(codeOf(() => readModel(new Uint8Array()))).toBe('MODEL_INVALID');
+  expect(codeOf(() => readModel(new TextEncoder().encode('<!doctype html><html>')))).toBe('MODEL_INVALID');
+});
+
+test('messages nested without end are refused before the stack is', () => {
+  let inner = new Uint8Array();
+  for (let depth = 0; depth < 200; depth += 1) {
+    // GraphProto.node (1) > NodeProto.attribute (5) > AttributeProto.g (6)
+    for (const tag of [0x32, 0x2a, 0x0a]) inner = Uint8Array.of(tag, ...lengthPrefix(inner.length), ...inner);
+  }
+  expect(codeOf(() => readProto(Uint8Array.of(0x08, 8, 0x3a, ...lengthPrefix(inner.length), ...inner)))).toBe('MODEL_INVALID');
+});
+
+const lengthPrefix = (length: number): number[] => (length < 128 ? [length] : [(length & 127) | 128, ...lengthPrefix(length >>> 7)]);
+
+test('a tensor whose shape promises more than it holds is refused without allocating it', () => {
+  const proto = readProto(writeModel(smallModel()));
+  const [weight] = proto.graph.initialisers;
+  if (weight !== undefined) weight.dims = [2 ** 40, 2 ** 12];
+  expect(codeOf(() => readModel(encodeMessage(proto, modelTable)))).toBe('MODEL_INVALID');
+});
+
+test('a summary names inputs, outputs, operators, parameters and opset', () => {
+  const summary = inspectModel(writeModel(createNetwork(1)));
+  expect(summary.inputs).toEqual([{ name: 'frame', type: 'uint8', dims: ['N', 32, 32, 3] }]);
+  expect(summary.outputs).toEqual([{ name: 'probabilities', type: 'float32', dims: ['N', 5] }]);
+  expect(summary.operators).toMatchObject({ Conv: 3, Relu: 4, Gemm: 2, Softmax: 1, Cast: 1 });
+  expect(summary.opset).toBe(17);
+  expect(summary.parameters).toBe(35_342);
+  expect(summary.externalData).toBe(false);
+});

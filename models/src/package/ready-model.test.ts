@@ -1,0 +1,77 @@
+import { expect, test } from 'vitest';
+
+import { golden as goldenSchema } from '@serin/protocol/bundle/golden';
+import { profile as profileSchema } from '@serin/protocol/bundle/profile';
+
+import { createNetwork } from '../examples/bin-camera/network.ts';
+import { createGraphBuilder } from '../onnx/builder.ts';
+import { createModel, floats, type Dimension, type Model } from '../onnx/graph.ts';
+import { readProto, writeModel } from '../onnx/model-file.ts';
+import { modelTable } from '../onnx/schema.ts';
+import { encodeMessage } from '../onnx/wire.ts';
+import { packReadyModel } from './ready-model.ts';
+import type { TrainedVersion } from './version.ts';
+
+const labels = ['empty', 'washer', 'nut', 'bolt', 'bracket'];
+const json = (version: TrainedVersion, role: string): unknown => JSON.parse(new TextDecoder().decode(version.files.find((file) => file.role === role)?.bytes));
+
+function linear(dims: Dimension[], edit: Partial<Model> = {}, scale = 1): Uint8Array {
+  const builder = createGraphBuilder('linear');
+  const x = builder.input('x', 'float32', dims);
+  builder.add('Mul', [x, builder.constant(floats([], [scale]))], {}, ['y']);
+  builder.output('y', 'float32', dims);
+  return writeModel({ ...createModel(builder.finish()), ...edit });
+}
+
+test('an image classifier is packaged with golden vectors and bins that cannot alarm yet', async () => {
+  const version = await packReadyModel(writeModel(createNetwork(1)), { seed: 1, labels });
+  expect(version.task).toBe('image-classification');
+  expect(version.inputs).toEqual([{ name: 'frame', dtype: 'uint8', shape: [-1, 32, 32, 3] }]);
+  expect(version.files.map(({ path }) => path)).toEqual(['model.fp32.onnx', 'golden.fp32.json', 'profile.json']);
+  const golden = goldenSchema.parse(json(version, 'golden'));
+  expect(golden.vectors.length).toBe(8);
+  expect(golden.vectors[0]?.outputs['probabilities']?.length).toBe(5);
+  const profile = profileSchema.parse(json(version, 'profile'));
+  expect(profile.statistics.map(({ name }) => name)).toEqual(['brightness', 'contrast', 'sharpness', 'confidence']);
+  for (const { nullPsi, counts } of profile.statistics) {
+    expect(nullPsi).toEqual([]);
+    expect(counts.every((count) => count === 0)).toBe(true);
+  }
+});
+
+test('any other model is served as tensors, its tolerance in proportion to its outputs', async () => {
+  const version = await packReadyModel(linear(['N', 3], {}, 10_000), { seed: 1 });
+  expect(version.task).toBe('tensor');
+  expect(profileSchema.parse(json(version, 'profile')).statistics).toEqual([]);
+  const { tolerance } = goldenSchema.parse(json(version, 'golden'));
+  expect(tolerance).toBeGreaterThan(1);
+  expect(tolerance).toBeLessThanOrEqual(10);
+});
+
+test('the same seed draws the same golden vectors', async () => {
+  const pack = async (seed: number) => json(await packReadyModel(linear([1, 4]), { seed }), 'golden');
+  expect(await pack(1)).toEqual(await pack(1));
+  expect(await pack(1)).not.toEqual(await pack(2));
+});
+
+test('files that cannot be served are refused with a code, a reason and a remedy', async () => {
+  const external = readProto(linear([1]));
+  for (const tensor of external.graph.initialisers) tensor.dataLocation = 1;
+  const silent = readProto(linear([1]));
+  silent.graph.outputs = [];
+  const cases: [name: string, bytes: Uint8Array, code: string, detail: string, limit?: number][] = [
+    ['not ONNX', new TextEncoder().encode('GIF89a, certainly'), 'MODEL_INVALID', ''],
+    ['too large', linear([1]), 'MODEL_INVALID', 'limit', 10],
+    ['no outputs', encodeMessage(silent, modelTable), 'MODEL_UNSUPPORTED', 'no outputs'],
+    ['weights elsewhere', encodeMessage(external, modelTable), 'MODEL_UNSUPPORTED', 'another file'],
+    ['old opset', linear([1], { opsets: { '': 6 } }), 'MODEL_UNSUPPORTED', 'version 6'],
+    ['opset of the future', linear([1], { opsets: { '': 999 } }), 'MODEL_LOAD_FAILED', ''],
+    ['foreign operators', linear([1], { opsets: { '': 17, 'acme.ops': 1 } }), 'MODEL_UNSUPPORTED', 'acme.ops'],
+    ['not finite', linear([1, 2], {}, Number.POSITIVE_INFINITY), 'MODEL_UNSUPPORTED', 'not finite'],
+    ['too much to compare', linear([1, 1_000_000]), 'MODEL_UNSUPPORTED', 'golden vectors'],
+  ];
+  for (const [name, bytes, code, detail, limit] of cases) {
+    const packing = packReadyModel(bytes, { seed: 1, ...(limit === undefined ? {} : { sizeBytesMax: limit }) });
+    await expect(packing, name).rejects.toMatchObject({ code, message: expect.stringContaining(detail), hint: expect.stringMatching(/\w/) });
+  }
+});
