@@ -1,0 +1,59 @@
+import { frameBytes } from '@serin/inference/scene';
+import { trainBinCamera } from '@serin/models/examples/bin-camera/train';
+import { spoilVersion } from '@serin/models/examples/bin-camera/spoiled';
+import type { TrainedVersion } from '@serin/models/package/version';
+import { asSerinError, SerinError } from '@serin/protocol/errors';
+import { readChampion, readInput, readRequest, readSamples, writeResult, type JobRequest } from './folder.ts';
+import { parentMessage, type ChildMessage } from './messages.ts';
+
+/** A job's own process: reads its folder, works, writes its folder. A crash here is a failed job and nothing else. */
+const cancelled = new AbortController();
+
+function tell(message: ChildMessage): Promise<void> {
+  return new Promise((resolve) => {
+    if (process.send === undefined) resolve();
+    else process.send(message, undefined, undefined, () => resolve());
+  });
+}
+
+async function work(folder: string, request: JobRequest): Promise<TrainedVersion> {
+  if (request.kind === 'spoil') {
+    const version = await readInput(folder);
+    if (version === undefined) throw new SerinError('JOB_FAILED', { detail: 'there is no version to start from' });
+    return spoilVersion(version, request.seed);
+  }
+  const [samples, champion] = await Promise.all([readSamples(folder, frameBytes), readChampion(folder)]);
+  const { seed, baseFrames, epochs, light, framesPerWindow, threads } = request;
+  return trainBinCamera(
+    { seed, baseFrames, epochs, light, framesPerWindow, ...(samples === undefined ? {} : { samples }), ...(champion === undefined ? {} : { champion }) },
+    {
+      threads,
+      signal: cancelled.signal,
+      onProgress: ({ stage, fraction, message, metrics }) => void tell({ type: 'progress', stage, fraction, message, metrics: metrics ?? {} }),
+    },
+  );
+}
+
+async function main(folder: string): Promise<void> {
+  try {
+    await writeResult(folder, await work(folder, await readRequest(folder)));
+    await tell({ type: 'done' });
+  } catch (thrown) {
+    const error = cancelled.signal.aborted ? new SerinError('CANCELLED') : asSerinError(thrown, 'JOB_FAILED');
+    if (!(thrown instanceof SerinError)) process.stderr.write(`${thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)}\n`);
+    await tell({ type: 'failed', code: error.code, detail: error.detail ?? error.message, hint: error.hint });
+  }
+}
+
+process.on('message', (message) => {
+  if (parentMessage.safeParse(message).success) cancelled.abort();
+});
+// Without its parent nobody would take the result.
+process.on('disconnect', () => process.exit(1));
+// The terminal's Ctrl-C reaches the whole group; the parent decides what becomes of its jobs.
+process.on('SIGINT', () => {});
+
+const folder = process.argv[2];
+if (folder === undefined) throw new Error('usage: child <job folder>');
+await main(folder);
+process.exit(0);

@@ -1,0 +1,118 @@
+import { mkdir, readFile, rm, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { z } from 'zod/mini';
+import { bundleFile, manifest, type BundlePart } from '@serin/protocol/bundle/manifest';
+import { SerinError } from '@serin/protocol/errors';
+import type { TrainedVersion } from '@serin/models/package/version';
+import { writeFileDurably } from '../files.ts';
+
+/**
+ * A job's folder: everything its child reads and writes. The child never opens the database, so a crash
+ * of it leaves nothing but this folder, and a finished result survives a crash of the parent.
+ */
+export const jobRequest = z.object({
+  kind: z.enum(['train', 'retrain', 'spoil']),
+  seed: z.int(),
+  baseFrames: z.int(),
+  epochs: z.int(),
+  light: z.object({ level: z.number(), warmth: z.number(), noise: z.number() }),
+  framesPerWindow: z.int(),
+  threads: z.int(),
+});
+export type JobRequest = z.infer<typeof jobRequest>;
+
+export interface LabelledSample {
+  label: number;
+  pixels: Uint8Array;
+}
+
+const check = z.object({ name: z.string(), value: z.number(), limit: z.number(), passed: z.boolean(), words: z.string() });
+const partName = z.object({ role: bundleFile.shape.role, variant: bundleFile.shape.variant, path: bundleFile.shape.path });
+const versionHead = z.object({
+  parts: z.array(partName),
+  task: manifest.shape.task,
+  labels: manifest.shape.labels,
+  inputs: manifest.shape.inputs,
+  outputs: manifest.shape.outputs,
+  metrics: manifest.shape.metrics,
+  gate: z.object({ passed: z.boolean(), checks: z.array(check) }),
+  weightDigest: z.string(),
+  parameters: z.number(),
+});
+
+const requestFile = 'request.json';
+const samplesFile = 'samples.bin';
+const championFile = 'champion.onnx';
+const resultFolder = 'result';
+const inputFolder = 'input';
+const headFile = 'version.json';
+
+const exists = async (file: string): Promise<boolean> => (await stat(file).catch(() => undefined)) !== undefined;
+
+/** Only the inputs are made anew: a result that is there already is kept. */
+export async function writeRequest(folder: string, request: JobRequest): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await writeFileDurably(path.join(folder, requestFile), JSON.stringify(request));
+}
+
+export async function readRequest(folder: string): Promise<JobRequest> {
+  return jobRequest.parse(JSON.parse(await readFile(path.join(folder, requestFile), 'utf8')));
+}
+
+/** One byte of label before each frame; all frames have one size. */
+export async function writeSamples(folder: string, samples: readonly LabelledSample[]): Promise<void> {
+  const frameBytes = samples[0]?.pixels.length ?? 0;
+  const bytes = new Uint8Array(samples.length * (frameBytes + 1));
+  samples.forEach(({ label, pixels }, index) => {
+    bytes[index * (frameBytes + 1)] = label;
+    bytes.set(pixels, index * (frameBytes + 1) + 1);
+  });
+  await writeFileDurably(path.join(folder, samplesFile), bytes);
+}
+
+export async function readSamples(folder: string, frameBytes: number): Promise<LabelledSample[] | undefined> {
+  const file = path.join(folder, samplesFile);
+  if (!(await exists(file))) return undefined;
+  const bytes = new Uint8Array(await readFile(file));
+  const samples: LabelledSample[] = [];
+  for (let start = 0; start + frameBytes < bytes.length; start += frameBytes + 1) {
+    samples.push({ label: bytes[start] ?? 0, pixels: bytes.subarray(start + 1, start + 1 + frameBytes) });
+  }
+  return samples;
+}
+
+export const writeChampion = (folder: string, model: Uint8Array): Promise<void> => writeFileDurably(path.join(folder, championFile), model);
+
+export async function readChampion(folder: string): Promise<Uint8Array | undefined> {
+  const file = path.join(folder, championFile);
+  return (await exists(file)) ? new Uint8Array(await readFile(file)) : undefined;
+}
+
+async function writeVersion(folder: string, version: TrainedVersion): Promise<void> {
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  for (const part of version.files) await writeFileDurably(path.join(folder, part.path), part.bytes);
+  const { files, ...head } = version;
+  // The head comes last: with it the folder counts as finished.
+  const parts = files.map(({ role, variant, path: name }) => ({ role, variant, path: name }));
+  await writeFileDurably(path.join(folder, headFile), JSON.stringify({ ...head, parts }));
+}
+
+async function readVersion(folder: string): Promise<TrainedVersion | undefined> {
+  const file = path.join(folder, headFile);
+  if (!(await exists(file))) return undefined;
+  const parsed = versionHead.safeParse(JSON.parse(await readFile(file, 'utf8')));
+  if (!parsed.success) throw new SerinError('JOB_FAILED', { detail: `the result is malformed: ${z.prettifyError(parsed.error)}` });
+  const { parts, ...head } = parsed.data;
+  const files: BundlePart[] = [];
+  for (const { role, variant, path: name } of parts) {
+    files.push({ role, ...(variant === undefined ? {} : { variant }), path: name, bytes: new Uint8Array(await readFile(path.join(folder, name))) });
+  }
+  return { ...head, files };
+}
+
+export const writeResult = (folder: string, version: TrainedVersion): Promise<void> => writeVersion(path.join(folder, resultFolder), version);
+export const readResult = (folder: string): Promise<TrainedVersion | undefined> => readVersion(path.join(folder, resultFolder));
+/** A version that the job starts from. */
+export const writeInput = (folder: string, version: TrainedVersion): Promise<void> => writeVersion(path.join(folder, inputFolder), version);
+export const readInput = (folder: string): Promise<TrainedVersion | undefined> => readVersion(path.join(folder, inputFolder));
