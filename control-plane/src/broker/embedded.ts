@@ -66,7 +66,7 @@ export interface EmbeddedBrokerOptions {
 }
 
 export interface EmbeddedBroker extends Service {
-  /** `mqtts://host:port`, once started. */
+  /** Where the server itself reaches it, once started. */
   readonly url: string;
   readonly port: number;
   readonly connections: number;
@@ -244,13 +244,15 @@ export function createEmbeddedBroker(options: EmbeddedBrokerOptions): EmbeddedBr
   tcp.maxConnections = limits.connectionsMax;
 
   let port = 0;
+  const wildcard = host === '0.0.0.0' || host === '::';
+  const reachable = wildcard ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
   const broker: EmbeddedBroker = {
     name: 'broker',
     get port() {
       return port;
     },
     get url() {
-      return `mqtts://${host.includes(':') ? `[${host}]` : host}:${port}`;
+      return `mqtts://${reachable}:${port}`;
     },
     get connections() {
       return sessions.size;
