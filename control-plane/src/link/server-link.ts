@@ -36,8 +36,10 @@ export interface ServerLink extends Service {
   onConnected(handler: () => void): () => void;
 }
 
-const unreachable = (cause?: unknown): SerinError =>
-  new SerinError('BROKER_UNREACHABLE', cause === undefined ? {} : { detail: cause instanceof Error ? cause.message : String(cause), cause });
+function unreachable(cause?: unknown): SerinError {
+  const detail = cause instanceof Error ? cause.message : typeof cause === 'string' ? cause : undefined;
+  return new SerinError('BROKER_UNREACHABLE', { ...(detail === undefined ? {} : { detail }), cause });
+}
 
 /** The server as an ordinary MQTT client, of the embedded broker as of any other. */
 export function createServerLink(options: ServerLinkOptions): ServerLink {
@@ -181,6 +183,7 @@ export function createServerLink(options: ServerLinkOptions): ServerLink {
       await Promise.race([
         farewell().catch(() => undefined),
         new Promise<void>((resolve) => {
+          last.once('close', () => resolve());
           timer = setTimeout(resolve, deadlineMs);
         }),
       ]);
