@@ -43,6 +43,7 @@ CREATE TABLE "devices" (
 	"state" text NOT NULL,
 	"hello" jsonb NOT NULL,
 	"certificate_serial" text NOT NULL,
+	"previous_serial" text,
 	"certificate_expires_at" bigint NOT NULL,
 	"joined_at" bigint NOT NULL,
 	"online" boolean DEFAULT false NOT NULL,
@@ -64,7 +65,8 @@ CREATE TABLE "enrolments" (
 	"created_by" text NOT NULL,
 	"expires_at" bigint NOT NULL,
 	"used_at" bigint,
-	"device" text
+	"device" text,
+	"key_hash" text
 );
 --> statement-breakpoint
 CREATE TABLE "jobs" (
@@ -203,6 +205,7 @@ CREATE TABLE "windows" (
 	"p50_ms" double precision,
 	"p95_ms" double precision,
 	"drift" double precision,
+	"drift_statistic" text,
 	"body" "bytea" NOT NULL,
 	CONSTRAINT "windows_device_boot_seq_pk" PRIMARY KEY("device","boot","seq")
 );

@@ -51,6 +51,8 @@ export const enrolments = pgTable('enrolments', {
   expiresAt: time('expires_at').notNull(),
   usedAt: time('used_at'),
   device: text('device'),
+  /** SHA-256 of the public key that used it: a device that lost the answer may ask again with the same key. */
+  keyHash: text('key_hash'),
 });
 
 export const devices = pgTable(
@@ -60,6 +62,8 @@ export const devices = pgTable(
     state: text('state').$type<'ACTIVE' | 'REVOKED'>().notNull(),
     hello: jsonb('hello').$type<Hello>().notNull(),
     certificateSerial: text('certificate_serial').notNull(),
+    /** The certificate before the last renewal: good until the device has used the new one. */
+    previousSerial: text('previous_serial'),
     certificateExpiresAt: time('certificate_expires_at').notNull(),
     joinedAt: time('joined_at').notNull(),
     online: boolean('online').notNull().default(false),
@@ -134,6 +138,7 @@ export const windows = pgTable(
     p95Ms: doublePrecision('p95_ms'),
     /** Largest corrected PSI of the window's statistics against the version's profile; null without a profile. */
     drift: doublePrecision('drift'),
+    driftStatistic: text('drift_statistic'),
     /** The whole window as it came, CBOR. */
     body: bytes('body').notNull(),
   },
