@@ -6,7 +6,7 @@ import { controlBytesMax, desiredBytesMax, sampleBytesMax, telemetryBytesMax } f
 import { parseUp, type UpKind } from './topics.ts';
 import { serverStatus, status } from './messages/status.ts';
 import { reported } from './messages/reported.ts';
-import { frameSample, telemetryAck, telemetryBatch } from './messages/telemetry.ts';
+import { frameSample, telemetryAck, telemetryBatch, telemetryWindow, type TelemetryWindow } from './messages/telemetry.ts';
 import { chunkRequest, command } from './messages/transfer.ts';
 import { signedDocument } from './bundle/signing.ts';
 
@@ -16,7 +16,11 @@ interface MessageKind<Schema extends z.ZodMiniType> {
   bytesMax: number;
 }
 
-const kind = <Schema extends z.ZodMiniType>(schema: Schema, encoding: 'json' | 'cbor', bytesMax: number): MessageKind<Schema> => ({ schema, encoding, bytesMax });
+const kind = <Schema extends z.ZodMiniType>(schema: Schema, encoding: 'json' | 'cbor', bytesMax: number): MessageKind<Schema> => ({
+  schema,
+  encoding,
+  bytesMax,
+});
 
 /** Every message on the wire: its schema, its encoding, its limit. Chunks are raw binary (bundle/chunks). */
 export const messageKinds = {
@@ -106,4 +110,16 @@ export function decodeUp(topic: string, bytes: Uint8Array): UpMessage {
   const address = parseUp(topic);
   if (address === undefined) throw new SerinError('TOPIC_UNKNOWN', { detail: topic.slice(0, 100) });
   return { ...address, message: decode(address.kind, bytes) } as UpMessage;
+}
+
+/** A window by itself, as it is kept: the same encoding as in a batch. */
+export const encodeWindow = (window: TelemetryWindow): Uint8Array => new Uint8Array(encoder.encode(window));
+
+/** A kept window, or undefined where an older program wrote something else. */
+export function decodeWindow(bytes: Uint8Array): TelemetryWindow | undefined {
+  try {
+    return telemetryWindow.safeParse(decoder.decode(bytes)).data;
+  } catch {
+    return undefined;
+  }
 }
