@@ -1,0 +1,198 @@
+import { asSerinError, SerinError } from '@serin/protocol/errors';
+import type { BundleFile, Manifest, Variant } from '@serin/protocol/bundle/manifest';
+import type { Profile } from '@serin/protocol/bundle/profile';
+import type { Digest, KeyId } from '@serin/protocol/ids';
+import type { EngineSession } from '@serin/device/ports';
+import { readProbabilities, type Classification } from '@serin/inference/postprocess';
+import { downloadBundle, type VerifiedBundle } from './bundle-download.ts';
+import { browserScope, chooseBackend, requireVerification, type BrowserScope } from './capabilities.ts';
+import { openChannel, type VerifiedChannel } from './channel.ts';
+import { goldenDistance, goldenInputs } from './golden-check.ts';
+import { HttpBlobSource } from './http-blob-source.ts';
+import { openBlobStore } from './blob-store.ts';
+import { WorkerEngine } from './worker-engine.ts';
+
+export const loadPhases = ['download', 'verify', 'compile', 'warm-up'] as const;
+export type LoadPhase = (typeof loadPhases)[number];
+
+export interface LoadProgress {
+  phase: LoadPhase;
+  /** Bytes while downloading, steps otherwise. */
+  done: number;
+  total: number;
+}
+
+export interface EdgeModelOptions {
+  /** Origin of the control plane, or of a proxy before it. */
+  url: string;
+  model: string;
+  /** Folder with ONNX Runtime's files, on the page's own origin. */
+  runtimeUrl: string;
+  /** Key id of the root the page was given beforehand. */
+  rootKeyId?: string;
+  fetch?: typeof globalThis.fetch;
+  signal?: AbortSignal;
+  onProgress?: (progress: LoadProgress) => void;
+  createWorker?: () => Worker;
+  scope?: BrowserScope;
+  clock?: { now(): number; elapsed(): number };
+}
+
+export interface EdgeModelInfo {
+  model: string;
+  version: number;
+  labels: readonly string[];
+  variant: Variant;
+  manifestDigest: Digest;
+  keysetVersion: number;
+  rootKeyId: KeyId;
+  rootIsPinned: boolean;
+  releaseKeyId: KeyId;
+  files: readonly BundleFile[];
+  bundleBytes: number;
+  bytesFetched: number;
+  storage: 'cache' | 'memory';
+  storageReason: string;
+  backend: string;
+  backendReason: string;
+  goldenMaxDifference: number;
+  goldenTolerance: number;
+  loadMs: number;
+  p50Ms: number;
+}
+
+export interface Prediction extends Classification {
+  /** The label in words; undefined when the output was not finite. */
+  name: string | undefined;
+  probabilities: Float32Array;
+  ms: number;
+  version: number;
+  backend: string;
+}
+
+const warmRuns = 20;
+const browserClock = { now: () => Date.now(), elapsed: () => performance.now() };
+const bundledWorker = (): Worker => new Worker(new URL('./engine-worker.ts', import.meta.url), { type: 'module', name: 'serin inference' });
+
+interface Parts {
+  info: EdgeModelInfo;
+  manifest: Manifest;
+  bundle: VerifiedBundle;
+  session: EngineSession;
+  engine: WorkerEngine;
+  elapsed: () => number;
+}
+
+/** A model of the fleet in this page: verified here, run in a worker, silent until its golden vectors held. */
+export class EdgeModel {
+  readonly info: EdgeModelInfo;
+  readonly manifest: Manifest;
+  readonly profile: Profile | undefined;
+  readonly session: EngineSession;
+  readonly #engine: WorkerEngine;
+  readonly #elapsed: () => number;
+
+  private constructor({ info, manifest, bundle, session, engine, elapsed }: Parts) {
+    this.info = info;
+    this.manifest = manifest;
+    this.profile = bundle.profile;
+    this.session = session;
+    this.#engine = engine;
+    this.#elapsed = elapsed;
+  }
+
+  /** Rejects with a coded error when anything does not hold; then nothing was started and nothing runs. */
+  static async load(options: EdgeModelOptions): Promise<EdgeModel> {
+    const { url, model, runtimeUrl, rootKeyId, scope = browserScope(), createWorker = bundledWorker, clock = browserClock } = options;
+    const fetch = options.fetch ?? globalThis.fetch.bind(globalThis);
+    const signal = options.signal ?? new AbortController().signal;
+    const onProgress = (phase: LoadPhase, done: number, total: number): void => options.onProgress?.({ phase, done, total });
+
+    await requireVerification(scope);
+    const channel = await openChannel({ url, model, fetch, signal, now: clock.now, ...(rootKeyId === undefined ? {} : { rootKeyId }) });
+    const { store, ...storage } = await openBlobStore();
+    const bundle = await downloadBundle(channel.manifest, { store, source: new HttpBlobSource({ baseUrl: url, fetch }), signal, onProgress });
+    signal.throwIfAborted();
+
+    const backend = chooseBackend(scope);
+    const engine = new WorkerEngine({ worker: createWorker(), runtimeUrl, threads: backend.threads });
+    const onAbort = (): void => engine.stop();
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      onProgress('compile', 0, 1);
+      const { session, ...warm } = await warmUp(engine, bundle, clock.elapsed, onProgress);
+      const info = { ...describe(channel, bundle), ...storage, ...warm, backend: engine.name, backendReason: backend.reason };
+      return new EdgeModel({ info, manifest: channel.manifest, bundle, session, engine, elapsed: clock.elapsed });
+    } catch (thrown) {
+      engine.stop();
+      throw asSerinError(thrown);
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  /** One frame, in the layout the manifest declares. */
+  async run(pixels: Uint8Array): Promise<Prediction> {
+    const [input] = this.manifest.inputs;
+    const [output] = this.manifest.outputs;
+    if (input === undefined || output === undefined) throw new SerinError('BUNDLE_MANIFEST_INVALID', { detail: 'no inputs or outputs' });
+    const shape = input.shape.map((size) => (size === -1 ? 1 : size));
+    const wanted = shape.reduce((product, size) => product * size, 1);
+    if (pixels.length !== wanted) throw new SerinError('BAD_REQUEST', { detail: `a frame has ${wanted} bytes (${shape.join(' x ')}), got ${pixels.length}` });
+    const began = this.#elapsed();
+    const outputs = await this.session.run({ [input.name]: { dtype: input.dtype, shape, data: pixels } });
+    const ms = this.#elapsed() - began;
+    const probabilities = outputs[output.name]?.data;
+    if (!(probabilities instanceof Float32Array)) throw new SerinError('MODEL_UNSUPPORTED', { detail: `output ${output.name} is not float32` });
+    const answer = readProbabilities(probabilities);
+    return { ...answer, name: this.info.labels[answer.label], probabilities, ms, version: this.info.version, backend: this.info.backend };
+  }
+
+  close(): void {
+    this.#engine.stop();
+  }
+}
+
+const describe = (channel: VerifiedChannel, bundle: VerifiedBundle) => ({
+  model: channel.manifest.model,
+  version: channel.manifest.version,
+  labels: channel.manifest.labels,
+  variant: bundle.variant,
+  manifestDigest: channel.manifestDigest,
+  keysetVersion: channel.keyset.version,
+  rootKeyId: channel.rootKeyId,
+  rootIsPinned: channel.rootIsPinned,
+  releaseKeyId: channel.releaseKeyId,
+  files: bundle.files,
+  bundleBytes: bundle.sizeBytes,
+  bytesFetched: bundle.bytesFetched,
+  goldenTolerance: bundle.golden.tolerance,
+});
+
+/** Opens the session and lets it prove itself: golden vectors first, then enough runs to know its pace. */
+async function warmUp(
+  engine: WorkerEngine,
+  { model, golden }: VerifiedBundle,
+  elapsed: () => number,
+  onProgress: (phase: LoadPhase, done: number, total: number) => void,
+): Promise<{ session: EngineSession; loadMs: number; goldenMaxDifference: number; p50Ms: number }> {
+  const began = elapsed();
+  const session = await engine.open(model);
+  const loadMs = elapsed() - began;
+  onProgress('compile', 1, 1);
+
+  const steps = 1 + warmRuns;
+  onProgress('warm-up', 0, steps);
+  const goldenMaxDifference = await goldenDistance(session, golden);
+  if (goldenMaxDifference > golden.tolerance) {
+    throw new SerinError('GOLDEN_MISMATCH', { detail: `off by ${goldenMaxDifference}, allowed ${golden.tolerance}, on ${engine.name}` });
+  }
+  const times: number[] = [];
+  for (let run = 0; run < warmRuns; run++) {
+    const started = elapsed();
+    await session.run(goldenInputs(golden, run));
+    times.push(elapsed() - started);
+    onProgress('warm-up', 2 + run, steps);
+  }
+  return { session, loadMs, goldenMaxDifference, p50Ms: times.toSorted((left, right) => left - right)[warmRuns >> 1] ?? 0 };
+}

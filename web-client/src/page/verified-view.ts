@@ -1,0 +1,35 @@
+import type { EdgeModelInfo } from '../edge-model.ts';
+import { html } from './dom.ts';
+import { bytes, difference, milliseconds, shortDigest } from './format.ts';
+import { icon } from './icons.ts';
+
+const fact = (name: string, ...what: (Node | string)[]): HTMLElement => html('div', {}, html('dt', {}, icon('check'), name), html('dd', {}, ...what));
+
+const digestText = (digest: string): HTMLElement => html('code', { title: digest }, shortDigest(digest));
+
+/** What this page checked by itself before the model was allowed to answer. */
+export const verifiedView = (info: EdgeModelInfo): HTMLElement =>
+  html(
+    'section',
+    { class: 'card wide', 'aria-label': 'What was verified' },
+    html('header', {}, html('h2', {}, 'What was verified'), html('span', { class: 'note' }, 'By this page, before the first answer')),
+    html(
+      'dl',
+      { class: 'facts' },
+      fact(
+        'Keyset',
+        `version ${info.keysetVersion}, signed by the root `,
+        html('code', {}, info.rootKeyId),
+        info.rootIsPinned ? ', which this page was given beforehand' : ', believed from this origin',
+      ),
+      fact('Manifest', 'signed by the release key ', html('code', {}, info.releaseKeyId), ', digest ', digestText(info.manifestDigest)),
+      fact(
+        'Files',
+        `${info.files.length} files, ${bytes(info.bundleBytes)}: every chunk and every whole by SHA-256, `,
+        info.bytesFetched === 0 ? 'all from the cache of verified files' : `${bytes(info.bytesFetched)} fetched`,
+      ),
+      fact('Golden vectors', html('span', { 'data-figure': 'golden' }, `largest difference ${difference(info.goldenMaxDifference)}, allowed ${info.goldenTolerance}`)),
+      fact('Backend', `${info.backend}, ${info.backendReason}; variant ${info.variant}`),
+      fact('Warm-up', `loaded in ${milliseconds(info.loadMs)}, median run ${milliseconds(info.p50Ms)}`, info.storage === 'cache' ? '' : `; files kept in memory only: ${info.storageReason}`),
+    ),
+  );
