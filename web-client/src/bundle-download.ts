@@ -30,9 +30,11 @@ export interface BundleDownloadOptions {
 
 /** Brings in the files this target needs and opens them, every chunk and every whole checked against the manifest. */
 export async function downloadBundle(manifest: Manifest, { store, source, signal, onProgress }: BundleDownloadOptions): Promise<VerifiedBundle> {
-  if (compareVersions(manifest.minAgent, productVersion) > 0) throw new SerinError('BUNDLE_TOO_NEW', { detail: `it asks for ${manifest.minAgent}, this is ${productVersion}` });
+  if (compareVersions(manifest.minAgent, productVersion) > 0)
+    throw new SerinError('BUNDLE_TOO_NEW', { detail: `it asks for ${manifest.minAgent}, this is ${productVersion}` });
   const { variant, model, golden, profile } = chooseVariant(manifest, variantPreference);
-  if (golden === undefined) throw new SerinError('BUNDLE_MANIFEST_INVALID', { detail: 'it has no golden vectors, so nothing could show that this browser runs it right' });
+  if (golden === undefined)
+    throw new SerinError('BUNDLE_MANIFEST_INVALID', { detail: 'it has no golden vectors, so nothing could show that this browser runs it right' });
   const files = [model, golden, profile].filter((file) => file !== undefined);
   const sizeBytes = files.reduce((sum, file) => sum + file.size, 0);
 

@@ -13,7 +13,13 @@ export interface DownloadOptions {
 }
 
 /** A blob that is its own proof: too small for a chunk list, or the chunk list itself. */
-async function downloadWhole(digest: Digest, sizeBytes: number, chunkSize: number, options: DownloadOptions, check?: (index: number, bytes: Uint8Array) => Promise<void>): Promise<void> {
+async function downloadWhole(
+  digest: Digest,
+  sizeBytes: number,
+  chunkSize: number,
+  options: DownloadOptions,
+  check?: (index: number, bytes: Uint8Array) => Promise<void>,
+): Promise<void> {
   const { store, source, signal, onBytes } = options;
   const part = await store.openPart(digest, sizeBytes, chunkSize);
   const missing = missingBits(part.bitmap, chunkCount(sizeBytes, chunkSize), Number.POSITIVE_INFINITY);
@@ -39,7 +45,8 @@ export async function downloadFile(file: BundleFile, options: DownloadOptions): 
   if (!(await store.has(file.chunkRoot))) await downloadWhole(file.chunkRoot, chunks * 32, file.chunkSize, { ...options, onBytes: () => {} });
   const list = await store.read(file.chunkRoot);
   await downloadWhole(file.sha256, file.size, file.chunkSize, options, async (index, bytes) => {
-    if ((await sha256(bytes)) !== chunkDigest(list, index)) throw new SerinError('BUNDLE_DIGEST_MISMATCH', { detail: `${file.path}, chunk ${index + 1} of ${chunks}` });
+    if ((await sha256(bytes)) !== chunkDigest(list, index))
+      throw new SerinError('BUNDLE_DIGEST_MISMATCH', { detail: `${file.path}, chunk ${index + 1} of ${chunks}` });
   });
 }
 

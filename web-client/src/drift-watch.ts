@@ -23,7 +23,6 @@ export interface DriftWatch {
 
 const zeros = (length: number): number[] => Array.from({ length }, () => 0);
 
-
 export const startDriftWatch = (profile: Profile): DriftWatch => ({
   framesPerWindow: profile.framesPerWindow,
   pendingFrames: 0,
@@ -45,7 +44,7 @@ function judge(reference: ProfileStatistic, counts: number[], detector: DriftSta
 /** The same statistics and the same rule as the control plane applies, on this page's own windows. */
 export function stepDriftWatch(watch: DriftWatch, profile: Profile, window: RawWindow): DriftWatch {
   const pendingFrames = watch.pendingFrames + window.counters.run;
-  const isFull = pendingFrames >= watch.framesPerWindow;
+  const isFull = watch.framesPerWindow > 0 && pendingFrames >= watch.framesPerWindow;
   const statistics = watch.statistics.map((statistic): StatisticDrift => {
     const reference = profile.statistics.find(({ name }) => name === statistic.name);
     const counted = window.statistics.find(({ name }) => name === statistic.name);

@@ -74,7 +74,7 @@ async function readChunks(
     while (index <= last) {
       const { done, value } = await reader.read();
       if (done) throw new SerinError('TRANSFER_STALLED', { detail: 'the connection ended early' });
-      for (let at = 0; at < value.length && index <= last; ) {
+      for (let at = 0; at < value.length && index <= last;) {
         const taken = Math.min(chunk.length - filled, value.length - at);
         chunk.set(value.subarray(at, at + taken), filled);
         filled += taken;

@@ -32,16 +32,29 @@ async function bundleTests(outDir: string): Promise<void> {
     configFile: false,
     root: fleet,
     logLevel: 'error',
-    resolve: { conditions: ['source', 'module', 'browser', 'development|production'], alias: [{ find: /^vitest$/, replacement: path.join(here, 'in-page', 'vitest.ts') }] },
+    resolve: {
+      conditions: ['source', 'module', 'browser', 'development|production'],
+      alias: [{ find: /^vitest$/, replacement: path.join(here, 'in-page', 'vitest.ts') }],
+    },
     plugins: [{ name: 'entry', resolveId: (id) => (id === entry ? `\0${entry}` : undefined), load: (id) => (id === `\0${entry}` ? program : undefined) }],
-    build: { outDir, emptyOutDir: true, minify: false, target: 'es2023', modulePreload: false, rolldownOptions: { input: entry, output: { entryFileNames: 'entry.js' } } },
+    build: {
+      outDir,
+      emptyOutDir: true,
+      minify: false,
+      target: 'es2023',
+      modulePreload: false,
+      rolldownOptions: { input: entry, output: { entryFileNames: 'entry.js' } },
+    },
   });
 }
 
 function serve(folder: string): Promise<{ server: Server; origin: string }> {
   const server = createServer((request, response) => {
     const name = path.normalize(new URL(request.url ?? '/', 'http://localhost').pathname);
-    if (name === '/') response.setHeader('content-type', 'text/html').end('<!doctype html><title>tests</title><link rel="icon" href="data:,"><script type="module" src="/entry.js"></script>');
+    if (name === '/')
+      response
+        .setHeader('content-type', 'text/html')
+        .end('<!doctype html><title>tests</title><link rel="icon" href="data:,"><script type="module" src="/entry.js"></script>');
     else response.setHeader('content-type', 'text/javascript').end(readFileSync(path.join(folder, name)));
   });
   return new Promise((resolve) => {

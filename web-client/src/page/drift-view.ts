@@ -29,7 +29,9 @@ function verdictOf({ detector, psi }: StatisticDrift): { tone: Tone; text: strin
 function overall({ statistics }: DriftWatch): { tone: Tone; text: string } {
   const order: readonly Tone[] = ['bad', 'warn', 'ok', 'idle'];
   const verdicts = statistics.map(verdictOf);
-  return order.map((tone) => verdicts.find((verdict) => verdict.tone === tone)).find((verdict) => verdict !== undefined) ?? { tone: 'idle', text: 'No profile' };
+  return (
+    order.map((tone) => verdicts.find((verdict) => verdict.tone === tone)).find((verdict) => verdict !== undefined) ?? { tone: 'idle', text: 'No profile' }
+  );
 }
 
 function slider(name: string, key: string, range: { min: number; max: number; step: number; value: number }, show: (value: number) => string) {

@@ -57,8 +57,22 @@ export function histogramView(name: string, edges: readonly number[], reference:
   const table = html(
     'table',
     {},
-    html('thead', {}, html('tr', {}, html('th', { scope: 'col' }, name), html('th', { scope: 'col', class: 'number' }, 'Reference'), html('th', { scope: 'col', class: 'number' }, 'Live'))),
-    html('tbody', {}, ...referenceShares.map((share, cell) => html('tr', {}, html('td', {}, cellName(cell)), html('td', { class: 'number' }, percent(share)), liveCells[cell]))),
+    html(
+      'thead',
+      {},
+      html(
+        'tr',
+        {},
+        html('th', { scope: 'col' }, name),
+        html('th', { scope: 'col', class: 'number' }, 'Reference'),
+        html('th', { scope: 'col', class: 'number' }, 'Live'),
+      ),
+    ),
+    html(
+      'tbody',
+      {},
+      ...referenceShares.map((share, cell) => html('tr', {}, html('td', {}, cellName(cell)), html('td', { class: 'number' }, percent(share)), liveCells[cell])),
+    ),
   );
   const legend = html('div', { class: 'legend' }, html('span', { class: 'of-reference' }, html('i'), 'reference'), html('span', {}, html('i'), 'live'));
   const element = html('div', {}, legend, html('figure', { class: 'figure' }, chart), html('details', {}, html('summary', {}, 'View as table'), table));

@@ -14,7 +14,15 @@ export type IconName = keyof typeof shapes;
 export const icon = (name: IconName): SVGSVGElement =>
   svg(
     'svg',
-    { viewBox: '0 0 12 12', fill: 'none', stroke: 'currentColor', 'stroke-width': 1.6, 'stroke-linecap': 'round', 'stroke-linejoin': 'round', 'aria-hidden': 'true' },
+    {
+      viewBox: '0 0 12 12',
+      fill: 'none',
+      stroke: 'currentColor',
+      'stroke-width': 1.6,
+      'stroke-linecap': 'round',
+      'stroke-linejoin': 'round',
+      'aria-hidden': 'true',
+    },
     svg('path', { d: shapes[name] }),
   );
 

@@ -31,7 +31,10 @@ async function start(): Promise<void> {
   } catch (thrown) {
     const error = asSerinError(thrown);
     shell.state('refused', 'bad', 'Refused');
-    shell.show(loading.element, refusalView(error, () => void start()));
+    shell.show(
+      loading.element,
+      refusalView(error, () => void start()),
+    );
   }
 }
 

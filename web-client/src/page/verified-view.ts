@@ -28,8 +28,15 @@ export const verifiedView = (info: EdgeModelInfo): HTMLElement =>
         `${info.files.length} files, ${bytes(info.bundleBytes)}: every chunk and every whole by SHA-256, `,
         info.bytesFetched === 0 ? 'all from the cache of verified files' : `${bytes(info.bytesFetched)} fetched`,
       ),
-      fact('Golden vectors', html('span', { 'data-figure': 'golden' }, `largest difference ${difference(info.goldenMaxDifference)}, allowed ${info.goldenTolerance}`)),
+      fact(
+        'Golden vectors',
+        html('span', { 'data-figure': 'golden' }, `largest difference ${difference(info.goldenMaxDifference)}, allowed ${info.goldenTolerance}`),
+      ),
       fact('Backend', `${info.backend}, ${info.backendReason}; variant ${info.variant}`),
-      fact('Warm-up', `loaded in ${milliseconds(info.loadMs)}, median run ${milliseconds(info.p50Ms)}`, info.storage === 'cache' ? '' : `; files kept in memory only: ${info.storageReason}`),
+      fact(
+        'Warm-up',
+        `loaded in ${milliseconds(info.loadMs)}, median run ${milliseconds(info.p50Ms)}`,
+        info.storage === 'cache' ? '' : `; files kept in memory only: ${info.storageReason}`,
+      ),
     ),
   );

@@ -44,7 +44,20 @@ export async function makeSignedVersion(version = 3): Promise<SignedVersion> {
     blobs.set(file.sha256, part.bytes).set(file.chunkRoot, chunks);
   }
   const { task, inputs, outputs, labels, metrics } = trained;
-  const content: Manifest = { v: 1, fleet, model, version, createdAt: Date.now(), minAgent: '0.1.0', task, inputs, outputs, labels: [...labels], files, metrics };
+  const content: Manifest = {
+    v: 1,
+    fleet,
+    model,
+    version,
+    createdAt: Date.now(),
+    minAgent: '0.1.0',
+    task,
+    inputs,
+    outputs,
+    labels: [...labels],
+    files,
+    metrics,
+  };
   return {
     fleet,
     model,
@@ -59,7 +72,8 @@ export async function makeSignedVersion(version = 3): Promise<SignedVersion> {
 }
 
 /** What the control plane sends with every page; the client must live within it. */
-const contentPolicy = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
+const contentPolicy =
+  "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
 const contentTypes: Record<string, string> = {
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript',
@@ -123,7 +137,9 @@ async function answer({ version, requests }: WebOrigin, appFolder: string, reque
     response.writeHead(404).end();
     return;
   }
-  response.writeHead(200, { 'content-type': contentTypes[path.extname(file)] ?? 'application/octet-stream', 'content-security-policy': contentPolicy }).end(readFileSync(file));
+  response
+    .writeHead(200, { 'content-type': contentTypes[path.extname(file)] ?? 'application/octet-stream', 'content-security-policy': contentPolicy })
+    .end(readFileSync(file));
 }
 
 function sendJson(response: ServerResponse, status: number, body: unknown): void {

@@ -18,9 +18,14 @@ export async function fingerprint(): Promise<Record<string, string>> {
   const shape = { width: frameWidth, height: frameHeight, channels: frameChannels };
   const frames = Array.from({ length: 200 }, () => renderFrame(random, designLight).pixels);
   const measured = frames.map((pixels) => measureImage(pixels, shape, { brightness: 0, contrast: 0, sharpness: 0 }));
-  const dark = Array.from({ length: 200 }, () => measureImage(renderFrame(random, { ...designLight, level: 0.6 }).pixels, shape, { brightness: 0, contrast: 0, sharpness: 0 }));
+  const dark = Array.from({ length: 200 }, () =>
+    measureImage(renderFrame(random, { ...designLight, level: 0.6 }).pixels, shape, { brightness: 0, contrast: 0, sharpness: 0 }),
+  );
 
-  const edges = equalMassEdges(measured.map(({ brightness }) => brightness), 10);
+  const edges = equalMassEdges(
+    measured.map(({ brightness }) => brightness),
+    10,
+  );
   const [reference, window] = [emptyCounts(edges), emptyCounts(edges)];
   for (const { brightness } of measured) countInto(reference, edges, brightness);
   for (const { brightness } of dark) countInto(window, edges, brightness);

@@ -2,7 +2,17 @@
  * Stands in for `vitest` when test files are bundled for a page: the same runner and the same matchers,
  * without the parts of that package that need Node.
  */
-import { ASYMMETRIC_MATCHERS_OBJECT, chai, customMatchers, getState, GLOBAL_EXPECT, JestAsymmetricMatchers, JestChaiExpect, JestExtend, setState } from '@vitest/expect';
+import {
+  ASYMMETRIC_MATCHERS_OBJECT,
+  chai,
+  customMatchers,
+  getState,
+  GLOBAL_EXPECT,
+  JestAsymmetricMatchers,
+  JestChaiExpect,
+  JestExtend,
+  setState,
+} from '@vitest/expect';
 import type { ExpectStatic } from '@vitest/expect';
 import { format } from '@vitest/pretty-format';
 
@@ -20,7 +30,10 @@ export const expect: ExpectStatic = Object.assign(asserted, chai.expect, globals
   setState: (state: object) => setState(state, asserted),
 });
 expect.extend = (matchers) => (chai.expect as unknown as { extend(target: unknown, matchers: unknown): void }).extend(expect, matchers);
-setState({ assertionCalls: 0, isExpectingAssertions: false, isExpectingAssertionsError: null, expectedAssertionsNumber: null, expectedAssertionsNumberErrorGen: null }, expect);
+setState(
+  { assertionCalls: 0, isExpectingAssertions: false, isExpectingAssertionsError: null, expectedAssertionsNumber: null, expectedAssertionsNumberErrorGen: null },
+  expect,
+);
 Object.defineProperty(globalThis, GLOBAL_EXPECT, { value: expect, writable: true, configurable: true });
 expect.extend(customMatchers);
 
