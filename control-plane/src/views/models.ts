@@ -1,0 +1,116 @@
+import { and, asc, desc, eq, sql } from 'drizzle-orm';
+import { manifest } from '@serin/protocol/bundle/manifest';
+import type { Model, ModelVersion, Sample } from '@serin/protocol/api/resources';
+import { deviceId, digest, modelName, type ModelName } from '@serin/protocol/ids';
+import { models, samples, versions } from '../store/schema.ts';
+import { selectRows, type Db } from '../store/store.ts';
+
+type VersionRow = typeof versions.$inferSelect;
+
+/** How many devices answer frames with each version, as they report it. */
+async function devicesByVersion(db: Db): Promise<Map<string, number>> {
+  const rows = await selectRows<{ model: string; version: number; devices: string | number }>(
+    db,
+    sql`select entry->>'model' as model, (entry->'active'->>'version')::int as version, count(*) as devices
+        from devices, jsonb_array_elements(reported->'models') as entry
+        where devices.state = 'ACTIVE' and entry->'active' is not null group by 1, 2`,
+  );
+  return new Map(rows.map(({ model, version, devices }) => [`${model} ${version}`, Number(devices)]));
+}
+
+export async function listModels(db: Db): Promise<Model[]> {
+  const rows = await db.select().from(models).orderBy(asc(models.name));
+  const counts = await db
+    .select({ model: versions.model, count: sql<string>`count(*)` })
+    .from(versions)
+    .groupBy(versions.model);
+  const running = await devicesByVersion(db);
+  return rows.map((row) => ({
+    name: modelName.parse(row.name),
+    createdAt: row.createdAt,
+    champion: row.champion,
+    versions: Number(counts.find(({ model }) => model === row.name)?.count ?? 0),
+    devices: [...running].reduce((sum, [key, devices]) => (key.startsWith(`${row.name} `) ? sum + devices : sum), 0),
+  }));
+}
+
+/** The manifest is our own, signed by us and kept as it was signed. */
+export const manifestOf = (row: VersionRow) => manifest.parse(JSON.parse(row.document.payload));
+
+export function viewVersion(row: VersionRow, devices: number): ModelVersion {
+  const { files, labels } = manifestOf(row);
+  return {
+    model: modelName.parse(row.model),
+    version: row.version,
+    manifest: digest.parse(row.manifest),
+    bytes: row.bundleBytes,
+    createdAt: row.createdAt,
+    createdBy: row.createdBy,
+    origin: row.origin,
+    note: row.note,
+    jobId: row.jobId,
+    metrics: row.metrics,
+    gate: row.gate ?? null,
+    variants: files.flatMap(({ role, variant, size }) => (role === 'model' && variant !== undefined ? [{ name: variant, bytes: size }] : [])),
+    labels,
+    signedBy: row.signedBy,
+    devices,
+  };
+}
+
+export async function listVersions(db: Db, model: ModelName): Promise<ModelVersion[]> {
+  const rows = await db.select().from(versions).where(eq(versions.model, model)).orderBy(desc(versions.version));
+  const running = await devicesByVersion(db);
+  return rows.map((row) => viewVersion(row, running.get(`${row.model} ${row.version}`) ?? 0));
+}
+
+export async function findVersion(db: Db, model: string, version: number): Promise<VersionRow | undefined> {
+  const [row] = await db
+    .select()
+    .from(versions)
+    .where(and(eq(versions.model, model), eq(versions.version, version)));
+  return row;
+}
+
+export async function listSamples(db: Db, filter: { limit: number; model?: string | undefined; device?: string | undefined }): Promise<Sample[]> {
+  const columns = {
+    id: samples.id,
+    device: samples.device,
+    takenAt: samples.takenAt,
+    model: samples.model,
+    version: samples.version,
+    predicted: samples.predicted,
+    confidence: samples.confidence,
+    truth: samples.truth,
+    truthOrigin: samples.truthOrigin,
+  };
+  const rows = await db
+    .select(columns)
+    .from(samples)
+    .where(
+      and(
+        filter.model === undefined ? undefined : eq(samples.model, filter.model),
+        filter.device === undefined ? undefined : eq(samples.device, filter.device),
+      ),
+    )
+    .orderBy(desc(samples.id))
+    .limit(filter.limit);
+  const labels = new Map<string, readonly string[]>();
+  for (const { model, version } of rows) {
+    const key = `${model} ${version}`;
+    if (labels.has(key)) continue;
+    const row = await findVersion(db, model, version);
+    labels.set(key, row === undefined ? [] : manifestOf(row).labels);
+  }
+  return rows.map((row) => {
+    const named = (label: number): string => labels.get(`${row.model} ${row.version}`)?.[label] ?? `class ${label}`;
+    return {
+      id: String(row.id),
+      device: deviceId.parse(row.device),
+      at: row.takenAt,
+      version: row.version,
+      predicted: { label: named(row.predicted), confidence: row.confidence },
+      truth: row.truth === null || row.truthOrigin === null ? null : { label: named(row.truth), origin: row.truthOrigin },
+    };
+  });
+}

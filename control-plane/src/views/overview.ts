@@ -1,0 +1,82 @@
+import { desc, eq, gte, inArray, sql } from 'drizzle-orm';
+import type { AuditEntry, Overview } from '@serin/protocol/api/resources';
+import { listAlerts } from './work.ts';
+import { alerts, audit, devices, jobs, rollouts } from '../store/schema.ts';
+import { selectRows, type Db } from '../store/store.ts';
+import { countLiveRollouts } from './rollouts.ts';
+import { countRunningJobs } from './work.ts';
+import type { ViewSettings } from './devices.ts';
+
+const attentionMax = 50;
+const recentMs = 3_600_000;
+
+async function attentionOf(db: Db, now: number): Promise<Overview['attention']> {
+  const open = await listAlerts(db, { limit: attentionMax, state: 'OPEN' });
+  const held = await db
+    .select()
+    .from(rollouts)
+    .where(inArray(rollouts.status, ['PAUSED', 'ROLLBACK_INCOMPLETE']))
+    .orderBy(desc(rollouts.updatedAt))
+    .limit(attentionMax);
+  const failing = await db
+    .select({ id: devices.id, reported: devices.reported, reportedAt: devices.reportedAt })
+    .from(devices)
+    .where(sql`${devices.state} = 'ACTIVE' and ${devices.reported}->'error' is not null`)
+    .limit(attentionMax);
+  const offline = await db
+    .select({ id: devices.id, lastSeenAt: devices.lastSeenAt, joinedAt: devices.joinedAt })
+    .from(devices)
+    .where(sql`${devices.state} = 'ACTIVE' and not ${devices.online}`)
+    .limit(attentionMax);
+  const failed = await db
+    .select({ id: jobs.id, kind: jobs.kind, error: jobs.error, finishedAt: jobs.finishedAt })
+    .from(jobs)
+    .where(sql`${jobs.status} = 'FAILED' and ${gte(jobs.finishedAt, now - recentMs)}`)
+    .orderBy(desc(jobs.finishedAt))
+    .limit(attentionMax);
+  return [
+    ...open.map(({ id, words, since }) => ({ kind: 'alert' as const, id, words, since })),
+    ...held.map((row) => ({
+      kind: 'rollout' as const,
+      id: row.id,
+      words: `${row.model} version ${row.version}: ${row.history.at(-1)?.words ?? row.status}`,
+      since: row.updatedAt,
+    })),
+    ...failing.map((row) => ({ kind: 'device' as const, id: row.id, words: `${row.id}: ${row.reported?.error?.detail ?? ''}`, since: row.reportedAt ?? now })),
+    ...offline.map((row) => ({ kind: 'device' as const, id: row.id, words: `${row.id} is offline`, since: row.lastSeenAt ?? row.joinedAt })),
+    ...failed.map((row) => ({ kind: 'job' as const, id: row.id, words: `${row.kind} failed: ${row.error?.detail ?? ''}`, since: row.finishedAt ?? now })),
+  ].slice(0, attentionMax);
+}
+
+export async function viewOverview(db: Db, { windowMs, now }: ViewSettings): Promise<Overview> {
+  const [fleet] = await selectRows<{ total: string; online: string; synthetic: string }>(
+    db,
+    sql`select count(*) as total, count(*) filter (where online) as online, count(*) filter (where (hello->>'synthetic')::boolean) as synthetic
+        from ${devices} where state = 'ACTIVE'`,
+  );
+  // One whole minute, or the last four windows where they are longer.
+  const spanMs = Math.max(60_000, 4 * windowMs);
+  const [recent] = await selectRows<{ windows: string; rate: string | null }>(
+    db,
+    sql`select count(*) as windows,
+               (select sum(run * 1000.0 / greatest(to_at - from_at, 1)) from
+                 (select distinct on (device, model) run, from_at, to_at from windows where received_at >= ${now - Math.max(10_000, 4 * windowMs)}
+                  order by device, model, to_at desc) newest) as rate
+        from windows where received_at >= ${now - spanMs}`,
+  );
+  return {
+    at: now,
+    devices: { total: Number(fleet?.total ?? 0), online: Number(fleet?.online ?? 0), synthetic: Number(fleet?.synthetic ?? 0) },
+    inferencesPerS: Number(recent?.rate ?? 0),
+    windowsPerMinute: Math.round((Number(recent?.windows ?? 0) * 60_000) / spanMs),
+    openAlerts: await db.$count(alerts, eq(alerts.state, 'OPEN')),
+    activeRollouts: await countLiveRollouts(db),
+    runningJobs: await countRunningJobs(db),
+    attention: await attentionOf(db, now),
+  };
+}
+
+export async function listAudit(db: Db, limit: number): Promise<AuditEntry[]> {
+  const rows = await db.select().from(audit).orderBy(desc(audit.id)).limit(limit);
+  return rows.map(({ id, at, actor, action, subject, words }) => ({ id: String(id), at, actor, action, subject, words }));
+}
