@@ -1,0 +1,26 @@
+import { useMutation, useQueryClient, type QueryClient } from '@tanstack/react-query';
+import type { ReplyOf, RouteName } from '@serin/protocol/api/routes';
+import type { Job, Rollout } from '@serin/protocol/api/resources';
+import { mergeJob, mergeRollout } from '../live/merge.ts';
+import { showError } from '../ui/toasts.ts';
+import { keys } from './keys.ts';
+
+/** One thing a person does: the error is always shown, with its code and what to do about it. */
+export function useAction<Input, Name extends RouteName>(run: (input: Input) => Promise<ReplyOf<Name>>, onDone?: (reply: ReplyOf<Name>, client: QueryClient) => void) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: run,
+    onSuccess: (reply) => onDone?.(reply, client),
+    onError: (cause) => showError(cause),
+  });
+}
+
+/** Replies are applied like events, so the screen answers before the stream does. */
+export function rememberRollout(rollout: Rollout, client: QueryClient): void {
+  client.setQueryData<readonly Rollout[]>(keys.rollouts, (list) => (list === undefined ? undefined : mergeRollout(list, rollout)));
+  client.setQueryData(keys.rollout(rollout.id), rollout);
+}
+
+export function rememberJob(job: Job, client: QueryClient): void {
+  client.setQueryData<readonly Job[]>(keys.jobs, (list) => (list === undefined ? undefined : mergeJob(list, job)));
+}

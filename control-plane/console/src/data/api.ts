@@ -1,0 +1,3 @@
+import { createApiClient } from '@serin/protocol/api/client';
+
+export const api = createApiClient({ baseUrl: '', fetch: (...args) => globalThis.fetch(...args) });

@@ -1,0 +1,97 @@
+/** Numbers and times in the console's one voice. Absent values are a dash, never 0. */
+export const dash = '–';
+
+const plain = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
+
+export function formatCount(value: number): string {
+  return plain.format(value);
+}
+
+/** Three significant digits, and no trailing noise on large figures. */
+export function formatNumber(value: number | null | undefined): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return dash;
+  const size = Math.abs(value);
+  if (size === 0) return '0';
+  if (size >= 100) return plain.format(value);
+  if (size >= 10) return value.toFixed(1);
+  if (size >= 0.001) return value.toFixed(size >= 1 ? 2 : 3);
+  return value.toExponential(1);
+}
+
+export function formatRate(value: number | null | undefined): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return dash;
+  if (value >= 100) return plain.format(value);
+  return value.toFixed(1);
+}
+
+export function formatMs(value: number | null | undefined): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return dash;
+  if (value >= 10_000) return `${(value / 1000).toFixed(1)} s`;
+  if (value >= 100) return `${plain.format(value)} ms`;
+  if (value >= 10) return `${value.toFixed(1)} ms`;
+  return `${value.toFixed(2)} ms`;
+}
+
+export function formatPercent(share: number | null | undefined, digits = 1): string {
+  if (share === null || share === undefined || !Number.isFinite(share)) return dash;
+  return `${(share * 100).toFixed(digits)}%`;
+}
+
+/** Percentage points with a sign, for differences of shares. */
+export function formatPoints(difference: number | null | undefined, digits = 1): string {
+  if (difference === null || difference === undefined || !Number.isFinite(difference)) return dash;
+  const rounded = Number((difference * 100).toFixed(digits));
+  const sign = rounded > 0 ? '+' : rounded < 0 ? '−' : '±';
+  return `${sign}${Math.abs(rounded).toFixed(digits)} pt`;
+}
+
+export function formatBytes(bytes: number | null | undefined): string {
+  if (bytes === null || bytes === undefined || !Number.isFinite(bytes)) return dash;
+  const units = ['B', 'KB', 'MB', 'GB', 'TB'];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+}
+
+/** A span of time in its one or two largest units. */
+export function formatSpan(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return seconds % 60 === 0 || minutes >= 10 ? `${minutes} min` : `${minutes} min ${seconds % 60} s`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 24) return minutes % 60 === 0 ? `${hours} h` : `${hours} h ${minutes % 60} min`;
+  const days = Math.floor(hours / 24);
+  return hours % 24 === 0 || days >= 10 ? `${days} d` : `${days} d ${hours % 24} h`;
+}
+
+export function formatAgo(at: number | null | undefined, now: number): string {
+  if (at === null || at === undefined) return 'never';
+  const age = now - at;
+  if (age < 5000) return 'just now';
+  return `${formatSpan(age)} ago`;
+}
+
+const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+const dayAndClock = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
+const full = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'medium' });
+
+export const formatClock = (at: number): string => clock.format(at);
+export const formatDate = (at: number): string => dayAndClock.format(at);
+export const formatFull = (at: number): string => full.format(at);
+
+/** `AWAITING_APPROVAL` reads as `Awaiting approval`. */
+export function humanise(code: string): string {
+  const words = code.replace(/[_-]+/g, ' ').trim();
+  if (words === '') return '';
+  const lower = words === words.toUpperCase() ? words.toLowerCase() : words.replace(/([a-z0-9])([A-Z])/g, (_, before: string, after: string) => `${before} ${after.toLowerCase()}`);
+  return lower.charAt(0).toUpperCase() + lower.slice(1);
+}
+
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return `${formatCount(count)} ${count === 1 ? one : many}`;
+}

@@ -1,0 +1,38 @@
+import type { QueryClient } from '@tanstack/react-query';
+import type { Alert, Device, Job, Rollout } from '@serin/protocol/api/resources';
+import type { LiveEvent } from '@serin/protocol/api/events';
+import { keys } from '../data/keys.ts';
+import { appendRate, mergeAlert, mergeDevices, mergeJob, mergeRollout, type Rate } from './merge.ts';
+
+/** Writes events into the cache. A list that nobody has asked for yet stays absent: fetching it brings the same news. */
+export function applyEvents(client: QueryClient, events: readonly LiveEvent[]): void {
+  for (const event of events) applyEvent(client, event);
+}
+
+function applyEvent(client: QueryClient, event: LiveEvent): void {
+  switch (event.type) {
+    case 'reset':
+      void client.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== keys.session[0] });
+      return;
+    case 'overview':
+      client.setQueryData(keys.overview, event.overview);
+      client.setQueryData<readonly Rate[]>(keys.rates, (list) => appendRate(list ?? [], event.overview));
+      return;
+    case 'devices':
+      client.setQueryData<readonly Device[]>(keys.devices, (list) => (list === undefined ? undefined : mergeDevices(list, event.devices)));
+      return;
+    case 'rollout':
+      client.setQueryData<readonly Rollout[]>(keys.rollouts, (list) => (list === undefined ? undefined : mergeRollout(list, event.rollout)));
+      client.setQueryData<Rollout>(keys.rollout(event.rollout.id), (known) => (known === undefined || known.updatedAt <= event.rollout.updatedAt ? event.rollout : known));
+      return;
+    case 'job':
+      client.setQueryData<readonly Job[]>(keys.jobs, (list) => (list === undefined ? undefined : mergeJob(list, event.job)));
+      return;
+    case 'alert':
+      client.setQueryData<readonly Alert[]>(keys.alerts, (list) => (list === undefined ? undefined : mergeAlert(list, event.alert)));
+      return;
+    case 'models':
+      void client.invalidateQueries({ queryKey: keys.models });
+      return;
+  }
+}

@@ -1,0 +1,33 @@
+import './app.css';
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
+import { RouterProvider } from '@tanstack/react-router';
+import { StrictMode } from 'react';
+import { createRoot } from 'react-dom/client';
+import { keys } from './data/keys.ts';
+import { createConsoleRouter } from './router.tsx';
+import { TooltipProvider } from './ui/tooltip.tsx';
+import { SerinError } from '@serin/protocol/errors';
+
+const client = new QueryClient({
+  defaultOptions: {
+    queries: {
+      refetchOnWindowFocus: false,
+      // Only an absent server is worth asking again; every other answer is an answer.
+      retry: (failures, cause) => failures < 3 && cause instanceof SerinError && (cause.code === 'SERVER_UNREACHABLE' || cause.code === 'UNAVAILABLE'),
+    },
+  },
+});
+client.setQueryDefaults(keys.rates, { gcTime: Infinity });
+
+const root = document.querySelector('#root');
+if (root === null) throw new Error('index.html has no #root');
+
+createRoot(root).render(
+  <StrictMode>
+    <QueryClientProvider client={client}>
+      <TooltipProvider delay={350}>
+        <RouterProvider router={createConsoleRouter(client)} />
+      </TooltipProvider>
+    </QueryClientProvider>
+  </StrictMode>,
+);

@@ -1,0 +1,97 @@
+import { useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import { Activity, Boxes, Cpu, LayoutGrid, Settings, Waypoints } from 'lucide-react';
+import type { Overview } from '@serin/protocol/api/resources';
+import { overviewQuery } from '../data/queries.ts';
+import { useSession } from '../data/use-session.ts';
+import { cn } from '../ui/cn.ts';
+import { Mark } from './mark.tsx';
+
+const places = [
+  { to: '/', label: 'Overview', short: 'Overview', icon: LayoutGrid, exact: true },
+  { to: '/devices', label: 'Devices', short: 'Devices', icon: Cpu, exact: false },
+  { to: '/models', label: 'Models', short: 'Models', icon: Boxes, exact: false },
+  { to: '/rollouts', label: 'Rollouts', short: 'Rollouts', icon: Waypoints, exact: false },
+  { to: '/drift', label: 'Drift & data', short: 'Drift', icon: Activity, exact: false },
+  { to: '/settings', label: 'Settings', short: 'Settings', icon: Settings, exact: false },
+] as const;
+
+function countAt(to: (typeof places)[number]['to'], overview: Overview | undefined): { count: number; words: string; alarming: boolean } | null {
+  if (overview === undefined) return null;
+  if (to === '/drift' && overview.openAlerts > 0) return { count: overview.openAlerts, words: 'open alerts', alarming: true };
+  if (to === '/rollouts' && overview.activeRollouts > 0) return { count: overview.activeRollouts, words: 'active rollouts', alarming: false };
+  return null;
+}
+
+export function SideBar() {
+  const { fleet } = useSession();
+  const { data: overview } = useQuery(overviewQuery);
+  return (
+    <aside className="fixed inset-y-0 left-0 z-20 hidden w-14 flex-col border-r border-line bg-page sm:flex xl:w-56">
+      <div className="flex h-13 items-center gap-2.5 px-3.5 xl:px-4">
+        <Mark className="size-7" />
+        <div className="hidden min-w-0 leading-tight xl:block">
+          <div className="text-sm font-semibold tracking-[-0.01em]">Serin</div>
+          <div className="truncate text-2xs text-ink-3">{fleet}</div>
+        </div>
+      </div>
+      <nav aria-label="Pages" className="flex flex-col gap-0.5 p-2 xl:px-2.5">
+        {places.map(({ to, label, icon: Icon, exact }) => {
+          const count = countAt(to, overview);
+          return (
+            <Link
+              key={to}
+              to={to}
+              activeOptions={{ exact, includeSearch: false }}
+              aria-label={count === null ? label : `${label}, ${count.count} ${count.words}`}
+              title={label}
+              className="relative flex h-8 items-center gap-2.5 rounded-md px-2.5 text-sm font-medium text-ink-2 hover:bg-hover hover:text-ink aria-[current=page]:bg-hover aria-[current=page]:text-ink"
+            >
+              <Icon className="size-4 shrink-0" strokeWidth={1.8} aria-hidden />
+              <span className="hidden xl:inline">{label}</span>
+              {count !== null && <Count {...count} className="absolute top-1 right-1 xl:static xl:ml-auto" />}
+            </Link>
+          );
+        })}
+      </nav>
+      <p className="mt-auto hidden px-5 py-4 text-2xs text-ink-3 xl:block">
+        <a href="/docs" className="hover:text-ink">
+          API reference
+        </a>
+      </p>
+    </aside>
+  );
+}
+
+/** On small screens the same places are in reach of a thumb. */
+export function BottomBar() {
+  const { data: overview } = useQuery(overviewQuery);
+  return (
+    <nav aria-label="Pages" className="fixed inset-x-0 bottom-0 z-20 grid h-16 grid-cols-6 border-t border-line bg-page pb-1 sm:hidden">
+      {places.map(({ to, label, short, icon: Icon, exact }) => {
+        const count = countAt(to, overview);
+        return (
+          <Link
+            key={to}
+            to={to}
+            activeOptions={{ exact, includeSearch: false }}
+            aria-label={count === null ? label : `${label}, ${count.count} ${count.words}`}
+            className="relative flex flex-col items-center justify-center gap-1 text-[0.625rem] font-medium text-ink-3 aria-[current=page]:text-ink"
+          >
+            <Icon className="size-5" strokeWidth={1.7} aria-hidden />
+            {short}
+            {count !== null && <Count {...count} className="absolute top-1.5 left-1/2 ml-1.5" />}
+          </Link>
+        );
+      })}
+    </nav>
+  );
+}
+
+function Count({ count, alarming, className }: { count: number; alarming: boolean; className?: string }) {
+  return (
+    <span aria-hidden className={cn('inline-flex h-4 min-w-4 items-center justify-center rounded-full px-1 text-[0.625rem] leading-none font-semibold', alarming ? 'bg-warn-soft text-warn' : 'bg-sunken text-ink-2', className)}>
+      {count}
+    </span>
+  );
+}
