@@ -53,7 +53,7 @@ export function readArguments<const Args extends ArgsDef>(rawArgs: readonly stri
   if (words.length < needed.length) throw new UsageError(`missing ${needed[words.length]?.[0].toUpperCase()}`);
   if (words.length > expected.length) throw new UsageError(`"${words[expected.length]}" is one word too many`);
   for (const [name, definition] of Object.entries(definitions)) {
-    if (definition.type !== 'positional' && definition.required === true && !normal.some((arg) => arg.startsWith(`--${name}`)))
+    if (definition.type !== 'positional' && definition.required === true && !normal.some((arg) => arg.startsWith(`--${name}=`)))
       throw new UsageError(`missing --${name}`);
   }
   return parseArgs<Args>([...normal, '--', ...words], definitions);

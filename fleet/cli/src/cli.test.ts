@@ -1,0 +1,408 @@
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { SerinError, type ErrorCode } from '@serin/protocol/errors';
+import { runCli } from './cli.ts';
+import { exampleAlert, exampleDevice, exampleJob, exampleModel, exampleRollout, exampleVersion } from './testing/fixtures.ts';
+import { startSmallServer, type Answers } from './testing/small-server.ts';
+import type { World } from './world.ts';
+
+const token = 'srn_secret';
+let folder: string;
+let answers: Answers;
+let server: Awaited<ReturnType<typeof startSmallServer>>;
+
+beforeEach(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'serin-cli-'));
+  answers = { getSession: () => ({ name: 'ada', role: 'admin', fleet: 'hall', demo: false, product: '0.1.0' }) };
+  server = await startSmallServer(token, answers);
+});
+
+afterEach(async () => {
+  await server.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+interface Outcome {
+  code: number;
+  out: string;
+  err: string;
+}
+
+/** Runs a command line against the small server; time passes only while the command pauses. */
+async function serin(argv: string, change: Partial<World> = {}, env: Record<string, string> = { SERIN_URL: server.url, SERIN_TOKEN: token }): Promise<Outcome> {
+  let out = '';
+  let err = '';
+  let now = 1_060_000;
+  const world: World = {
+    env: { HOME: folder, XDG_CONFIG_HOME: path.join(folder, 'config'), ...env },
+    out: (text) => void (out += text),
+    err: (text) => void (err += text),
+    isTerminal: false,
+    readSecret: async () => '',
+    confirm: async () => false,
+    fetch,
+    nowMs: () => now,
+    pause: async (milliseconds) => void (now += milliseconds),
+    signal: new AbortController().signal,
+    ...change,
+  };
+  const code = await runCli(argv.split(' ').filter(Boolean), world);
+  return { code, out, err };
+}
+
+const calls = () => server.calls.map(({ route }) => route);
+const fails = (code: ErrorCode) => () => {
+  throw new SerinError(code);
+};
+
+describe('login', () => {
+  const readSecret = async () => `${token}\n`;
+
+  test('asks for the token, checks it and keeps it for the owner alone', async () => {
+    const { code, out, err } = await serin(`login --url ${server.url}/`, { readSecret }, {});
+    expect({ code, out }).toEqual({ code: 0, out: `url    ${server.url}\nname   ada\nrole   admin\nfleet  hall\n` });
+    const file = path.join(folder, 'config', 'serin', 'profile.json');
+    expect(err).toContain(file);
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+    expect((await stat(path.dirname(file))).mode & 0o777).toBe(0o700);
+    expect(out + err).not.toContain(token);
+  });
+
+  test('is what later commands use, until logout', async () => {
+    answers.listDevices = () => ({ items: [], next: null, total: 0 });
+    await serin(`login --url ${server.url}`, { readSecret }, {});
+    expect((await serin('device ls', {}, {})).code).toBe(0);
+    expect((await serin('logout', {}, {})).code).toBe(0);
+    expect((await serin('device ls', {}, {})).code).toBe(3);
+    expect((await serin('logout', {}, {})).err).toBe('Nobody was signed in.\n');
+  });
+
+  test('keeps nothing when the server does not know the token', async () => {
+    const { code, err } = await serin(`login --url ${server.url}`, { readSecret: async () => 'wrong' }, {});
+    expect(code).toBe(3);
+    expect(err).toContain('TOKEN_INVALID');
+    await expect(stat(path.join(folder, 'config', 'serin', 'profile.json'))).rejects.toThrow('ENOENT');
+  });
+
+  test('without any token is a usage error, and a token is never taken from a flag', async () => {
+    expect((await serin(`login --url ${server.url}`, {}, {})).code).toBe(2);
+    expect((await serin(`login --url ${server.url} --token ${token}`, { readSecret }, {})).err).toContain('unknown option --token');
+    expect(server.calls).toEqual([]);
+  });
+
+  test('the stored token is not sent to another server', async () => {
+    await serin(`login --url ${server.url}`, { readSecret }, {});
+    const other = await startSmallServer(token, {});
+    try {
+      expect((await serin(`device ls --url ${other.url}`, {}, {})).code).toBe(3);
+      expect(other.calls).toEqual([]);
+    } finally {
+      await other.close();
+    }
+  });
+
+  test('a damaged profile is named, not overwritten', async () => {
+    await serin(`login --url ${server.url}`, { readSecret }, {});
+    const file = path.join(folder, 'config', 'serin', 'profile.json');
+    await writeFile(file, '{"url":');
+    const { code, err } = await serin('device ls', {}, {});
+    expect(code).toBe(1);
+    expect(err).toContain(file);
+    expect(await readFile(file, 'utf8')).toBe('{"url":');
+  });
+});
+
+describe('devices', () => {
+  beforeEach(() => {
+    answers.listDevices = () => ({
+      items: [exampleDevice(), exampleDevice({ id: 'cam-2', synthetic: false, online: false, live: null, lastSeenAt: null, models: [] })],
+      next: null,
+      total: 2,
+    });
+  });
+
+  test('are a table for people, with the link to the console beside it', async () => {
+    const { code, out, err } = await serin('device ls');
+    expect(code).toBe(0);
+    expect(out).toBe(
+      [
+        'DEVICE             STATE    VERSION        INF/S  P95 MS  BAD    SITE    SEEN',
+        'cam-1 (synthetic)  online   picker 2 -> 3  10.0   2.5     1.0 %  hall-a  1 min ago',
+        'cam-2              offline  -              -      -       -      hall-a  never',
+        '',
+      ].join('\n'),
+    );
+    expect(err).toBe(`Console: ${server.url}/devices\n`);
+  });
+
+  test('are an array or a line each for programs', async () => {
+    expect(JSON.parse((await serin('device ls -o json')).out)).toEqual([exampleDevice(), expect.objectContaining({ id: 'cam-2' })]);
+    const lines = (await serin('device ls --output=ndjson')).out.trimEnd().split('\n');
+    expect(lines.map((line) => (JSON.parse(line) as { id: string }).id)).toEqual(['cam-1', 'cam-2']);
+  });
+
+  test('come page by page, up to the limit', async () => {
+    answers.listDevices = ({ query }) => {
+      const from = Number(query.cursor ?? '0');
+      const most = Math.min(1200, from + Number(query.limit));
+      return {
+        items: Array.from({ length: most - from }, (_, index) => exampleDevice({ id: `d-${from + index}` })),
+        next: most < 1200 ? String(most) : null,
+        total: 1200,
+      };
+    };
+    expect(JSON.parse((await serin('device ls -o json')).out)).toHaveLength(1200);
+    expect(server.calls.map(({ query }) => query.limit)).toEqual(['500', '500', '500']);
+    const { out, err } = await serin('device ls -o json --limit 600');
+    expect(JSON.parse(out)).toHaveLength(600);
+    expect(err).toContain('600 of 1200 shown');
+  });
+
+  test('filters go to the server as they are', async () => {
+    await serin('device ls --state drifting --q hall --version 3');
+    expect(server.calls[0]?.query).toEqual({ limit: '500', state: 'drifting', q: 'hall', version: '3' });
+  });
+
+  test('colour is for terminals, and NO_COLOR turns it off', async () => {
+    const escape = '\u001B[';
+    expect((await serin('device ls', { isTerminal: true })).out).toContain(escape);
+    expect((await serin('device ls')).out).not.toContain(escape);
+    expect((await serin('device ls', { isTerminal: true }, { SERIN_URL: server.url, SERIN_TOKEN: token, NO_COLOR: '1' })).out).not.toContain(escape);
+  });
+
+  test('what a device calls itself cannot drive the terminal', async () => {
+    answers.listDevices = () => ({ items: [exampleDevice({ site: '\u001B[2Jhall\r\nx' })], next: null, total: 1 });
+    const { out } = await serin('device ls');
+    expect(out).not.toContain('\u001B');
+    expect(out.trimEnd().split('\n')).toHaveLength(2);
+  });
+
+  test('one is shown by its name', async () => {
+    answers.getDevice = ({ params }) => exampleDevice({ id: params.id });
+    const { out, err } = await serin('device get cam-7');
+    expect(out).toMatch(/^device +cam-7 \(synthetic camera\)$/m);
+    expect(err).toContain(`${server.url}/devices/cam-7`);
+  });
+
+  test('a token to join is made for a name and a time', async () => {
+    answers.createEnrolment = () => ({ token: 'SRN1.x.y', expiresAt: 0, joinUrl: 'https://h', command: 'serin-agent join' });
+    const { code, out } = await serin('device enrol --name cam-9 --minutes 5');
+    expect(code).toBe(0);
+    expect(out).toContain('SRN1.x.y');
+    expect(JSON.parse(Buffer.from(server.calls[0]?.body ?? []).toString())).toEqual({ name: 'cam-9', minutes: 5 });
+  });
+
+  test('one is revoked only after a yes', async () => {
+    answers.revokeDevice = () => exampleDevice({ state: 'REVOKED' });
+    expect((await serin('device revoke cam-1')).code).toBe(2);
+    expect(calls()).toEqual([]);
+    expect((await serin('device revoke cam-1 --yes')).code).toBe(0);
+    expect((await serin('device revoke cam-1', { confirm: async () => true })).code).toBe(0);
+    expect(calls()).toEqual(['revokeDevice', 'revokeDevice']);
+  });
+});
+
+describe('models', () => {
+  test('are listed with their champion', async () => {
+    answers.listModels = () => ({ items: [exampleModel()] });
+    expect((await serin('model ls')).out).toMatch(/picker +2 +3 +5/);
+  });
+
+  test('versions are listed', async () => {
+    answers.listVersions = () => ({ items: [exampleVersion({ gate: { passed: false, checks: [] } })] });
+    expect((await serin('model versions picker')).out).toMatch(/4 +pushed +failed +- +12\.3 kB +fp32/);
+  });
+
+  test('a file is pushed byte for byte, with its labels from a file', async () => {
+    answers.pushVersion = () => exampleVersion();
+    const bytes = Uint8Array.from({ length: 1000 }, (_, index) => index % 256);
+    const [file, labels] = [path.join(folder, 'm.onnx'), path.join(folder, 'labels.txt')];
+    await writeFile(file, bytes);
+    await writeFile(labels, 'empty\r\nnut\n\n');
+    const { code, err } = await serin(`model push ${file} --name picker --labels ${labels} --note new`);
+    expect(code).toBe(0);
+    expect(err).toContain('serin rollout start picker 4');
+    expect(server.calls[0]).toMatchObject({ params: { name: 'picker' }, query: { labels: 'empty,nut', note: 'new' } });
+    expect(Uint8Array.from(server.calls[0]?.body ?? [])).toEqual(bytes);
+  });
+
+  test('a file that is not there is a usage error', async () => {
+    const { code, err } = await serin(`model push ${folder}/none.onnx --name picker`);
+    expect(code).toBe(2);
+    expect(err).toContain('none.onnx');
+    expect(calls()).toEqual([]);
+  });
+
+  test('a file that is no model is the server’s to refuse', async () => {
+    answers.pushVersion = fails('MODEL_INVALID');
+    await writeFile(path.join(folder, 'm.onnx'), 'x');
+    expect(await serin(`model push ${folder}/m.onnx --name picker`)).toMatchObject({ code: 1, err: expect.stringContaining('MODEL_INVALID') });
+  });
+});
+
+describe('rollouts', () => {
+  test('one is started with a canary, or all at once', async () => {
+    answers.startRollout = () => exampleRollout();
+    expect((await serin('rollout start picker 3')).code).toBe(0);
+    expect((await serin('rollout start picker 3 --all-at-once')).code).toBe(0);
+    expect(server.calls.map(({ body }) => JSON.parse(Buffer.from(body).toString()) as unknown)).toEqual([
+      { model: 'picker', version: 3, strategy: 'canary' },
+      { model: 'picker', version: 3, strategy: 'all-at-once' },
+    ]);
+  });
+
+  test.each([
+    ['COMPLETED', 0],
+    ['ROLLED_BACK', 6],
+    ['ROLLBACK_INCOMPLETE', 6],
+    ['SUPERSEDED', 5],
+  ])('watching one that ends %s exits with %i', async (status, expected) => {
+    const states = [exampleRollout(), exampleRollout(), exampleRollout({ status: 'DISPATCH', stageIndex: 1 }), exampleRollout({ status, stageIndex: 1 })];
+    answers.getRollout = () => (states.length > 1 ? states.shift() : states[0]) as (typeof states)[0];
+    const { code, out, err } = await serin('rollout status r1 --watch -o json');
+    expect(code).toBe(expected);
+    expect(JSON.parse(out)).toMatchObject({ id: 'r1', status });
+    expect(err.split('\n').filter((line) => /^\d\d:/.test(line))).toHaveLength(3);
+  });
+
+  test('watching gives up when its time is up, and says that the rollout goes on', async () => {
+    answers.getRollout = () => exampleRollout();
+    const { code, out, err } = await serin('rollout status r1 --watch --timeout-s 5');
+    expect({ code, out }).toEqual({ code: 7, out: '' });
+    expect(err).toContain('it goes on');
+    expect(server.calls.length).toBe(6);
+  });
+
+  test('watching survives a server that is away for a while', async () => {
+    let asked = 0;
+    answers.getRollout = () => {
+      if (++asked < 4) throw new SerinError('UNAVAILABLE');
+      return exampleRollout({ status: 'COMPLETED' });
+    };
+    const { code, err } = await serin('rollout status r1 --watch');
+    expect(code).toBe(0);
+    expect(err.match(/UNAVAILABLE/g)).toHaveLength(1);
+  });
+
+  test('an interrupted watch says that nothing was stopped', async () => {
+    answers.getRollout = () => exampleRollout();
+    const { err } = await serin('rollout status r1 --watch', { signal: AbortSignal.abort() });
+    expect(err).toContain('CANCELLED');
+    expect(err).toContain('goes on in the server');
+  });
+
+  test('the newest is shown where none is named, and none at all is not found', async () => {
+    answers.listRollouts = () => ({ items: [exampleRollout({ id: 'r9' })] });
+    answers.getRollout = ({ params }) => exampleRollout({ id: params.id });
+    expect((await serin('rollout status')).out).toMatch(/^rollout +r9$/m);
+    answers.listRollouts = () => ({ items: [] });
+    expect((await serin('rollout status')).code).toBe(4);
+  });
+
+  test.each(['pause', 'resume', 'abort'] as const)('%s reaches the server, and a state that changed is a conflict', async (verb) => {
+    const route = `${verb}Rollout` as const;
+    answers[route] = () => exampleRollout();
+    expect((await serin(`rollout ${verb} r1`)).code).toBe(0);
+    expect(calls()).toEqual([route]);
+    answers[route] = fails('CONFLICT');
+    expect((await serin(`rollout ${verb} r1`)).code).toBe(5);
+  });
+
+  test('are listed', async () => {
+    answers.listRollouts = () => ({ items: [exampleRollout()] });
+    expect((await serin('rollout ls --model picker')).out).toMatch(/r1 +picker +2 -> 3 +JUDGE +1 of 2/);
+    expect(server.calls[0]?.query).toEqual({ limit: '20', model: 'picker' });
+  });
+});
+
+describe('jobs and alerts', () => {
+  test.each([
+    ['SUCCEEDED', 0],
+    ['FAILED', 1],
+    ['CANCELLED', 1],
+  ])('watching a job that ends %s exits with %i', async (status, expected) => {
+    const states = [exampleJob(), exampleJob({ status, fraction: 1 })];
+    answers.getJob = () => (states.length > 1 ? states.shift() : states[0]) as (typeof states)[0];
+    const { code, out, err } = await serin('job watch j1');
+    expect(code).toBe(expected);
+    expect(out).toContain(status);
+    expect(err).toContain('RUNNING 50 % train epoch 3');
+  });
+
+  test('are listed, and an empty list says what to do instead of an empty table', async () => {
+    answers.listJobs = () => ({ items: [exampleJob()] });
+    answers.listAlerts = () => ({ items: [exampleAlert()] });
+    expect((await serin('job ls')).out).toMatch(/j1 +train +picker +RUNNING +50 %/);
+    expect((await serin('alert ls --state OPEN')).out).toMatch(/a1 +OPEN +high +picker 2 +brightness +0\.420/);
+    answers.listAlerts = () => ({ items: [] });
+    expect(await serin('alert ls')).toMatchObject({ code: 0, out: '', err: expect.stringContaining('No alert.') });
+    expect((await serin('alert ls -o json')).out).toBe('[]\n');
+  });
+});
+
+describe('exit codes', () => {
+  test.each([
+    ['TOKEN_INVALID', 3],
+    ['FORBIDDEN', 3],
+    ['NOT_FOUND', 4],
+    ['JOIN_NAME_TAKEN', 5],
+    ['INTERNAL', 1],
+    ['TOO_MANY_REQUESTS', 1],
+  ] as const)('%s ends with %i, with its code and hint on standard error', async (error, expected) => {
+    answers.getDevice = fails(error);
+    const { code, out, err } = await serin('device get cam-1');
+    expect({ code, out }).toEqual({ code: expected, out: '' });
+    expect(err).toContain(`${error}: `);
+    expect(err).toContain(new SerinError(error).hint);
+  });
+
+  test('a server that is not there ends with 1', async () => {
+    await server.close();
+    expect(await serin('device ls')).toMatchObject({ code: 1, err: expect.stringContaining('SERVER_UNREACHABLE') });
+  });
+
+  test('without a server or a token it ends with 3 and says how to sign in', async () => {
+    expect(await serin('device ls', {}, {})).toMatchObject({ code: 3, err: expect.stringContaining('serin login') });
+    expect(await serin('device ls', {}, { SERIN_URL: server.url })).toMatchObject({ code: 3, err: expect.stringContaining(server.url) });
+  });
+
+  test.each([
+    ['', 'usage'],
+    ['device', 'device ls'],
+    ['nope', 'unknown command "nope"'],
+    ['device nope', 'unknown command "device nope"'],
+    ['device constructor', 'unknown command'],
+    ['device ls --nope', 'unknown option --nope'],
+    ['device ls extra', '"extra" is one word too many'],
+    ['device ls -o xml', 'one of table, json, ndjson'],
+    ['device ls -o', '-o needs a value'],
+    ['device ls --state', '--state needs a value'],
+    ['device ls --limit ten', '--limit is a whole number'],
+    ['device get', 'missing ID'],
+    ['device get UP', 'ID is lower-case'],
+    ['device get ../x', 'ID is lower-case'],
+    ['device revoke cam-1 --yes=no', '--yes takes no value'],
+    ['device ls --url ftp://x', 'not an http or https address'],
+    ['model push x.onnx', 'missing --name'],
+    ['rollout start picker', 'missing VERSION'],
+    ['rollout start picker 0', 'VERSION is a whole number'],
+    ['rollout start picker latest', 'VERSION is a whole number'],
+    ['job watch j1 --timeout-s 0', '--timeout-s is a whole number'],
+  ])('`serin %s` ends with 2, says %j and sends nothing', async (argv, words) => {
+    const { code, out, err } = await serin(argv);
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+    expect(err).toContain(words);
+    expect(server.calls).toEqual([]);
+  });
+
+  test('help is data, and ends with 0', async () => {
+    for (const argv of ['--help', 'device --help', 'rollout status --help', 'login -h']) {
+      const { code, out, err } = await serin(argv);
+      expect({ code, err }, argv).toEqual({ code: 0, err: '' });
+      expect(out.toLowerCase(), argv).toContain('serin');
+    }
+    expect((await serin('--version')).out).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+});
