@@ -46,7 +46,8 @@ export class HttpBlobSource implements BlobSource {
   async #request(digest: Digest, headers: Record<string, string>, signal: AbortSignal): Promise<Response> {
     let response: Response;
     try {
-      response = await this.#fetch(`${this.#baseUrl}/blobs/${digest}`, { headers, signal });
+      // Verified blobs have a cache of their own; the browser's would hand out a damaged one again and again.
+      response = await this.#fetch(`${this.#baseUrl}/blobs/${digest}`, { headers, signal, cache: 'no-store' });
     } catch (cause) {
       throw signal.aborted ? new SerinError('CANCELLED', { cause }) : new SerinError('SERVER_UNREACHABLE', { cause });
     }

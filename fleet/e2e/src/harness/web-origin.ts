@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { designLight } from '@serin/inference/scene';
 import { trainBinCamera } from '@serin/models/examples/bin-camera/train';
-import { describePart, type Manifest } from '@serin/protocol/bundle/manifest';
+import { describePart, type BundlePart, type Manifest } from '@serin/protocol/bundle/manifest';
 import type { Keyset } from '@serin/protocol/bundle/keyset';
 import { createKeyPair, importSigningKey, signDocument, type SignedDocument, type SigningKey } from '@serin/protocol/bundle/signing';
 import { sha256 } from '@serin/protocol/digest';
@@ -18,6 +18,7 @@ export interface SignedVersion {
   manifest: SignedDocument;
   keyset: SignedDocument;
   rootKeyId: string;
+  release: SigningKey;
   /** A key nobody trusts. */
   stranger: SigningKey;
   blobs: Map<Digest, Uint8Array>;
@@ -65,10 +66,20 @@ export async function makeSignedVersion(version = 3): Promise<SignedVersion> {
     manifest: await signDocument('manifest', content, [release]),
     keyset: await signDocument('keyset', keyset, [root]),
     rootKeyId: root.id,
+    release,
     stranger,
     blobs,
     content,
   };
+}
+
+/** The same version with other content in one file, signed by the same release key: wrong, but authentic. */
+export async function withPart(version: SignedVersion, part: BundlePart): Promise<SignedVersion> {
+  const { file, chunks } = await describePart(part);
+  const isReplaced = ({ role, variant }: Manifest['files'][number]): boolean => role === part.role && variant === part.variant;
+  const content = { ...version.content, files: version.content.files.map((old) => (isReplaced(old) ? file : old)) };
+  const blobs = new Map(version.blobs).set(file.sha256, part.bytes).set(file.chunkRoot, chunks);
+  return { ...version, content, blobs, manifest: await signDocument('manifest', content, [version.release]) };
 }
 
 /** What the control plane sends with every page; the client must live within it. */
