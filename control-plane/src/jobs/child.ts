@@ -1,9 +1,10 @@
 import { frameBytes } from '@serin/inference/scene';
 import { trainBinCamera } from '@serin/models/examples/bin-camera/train';
 import { spoilVersion } from '@serin/models/examples/bin-camera/spoiled';
+import { packReadyModel } from '@serin/models/package/ready-model';
 import type { TrainedVersion } from '@serin/models/package/version';
 import { asSerinError, SerinError } from '@serin/protocol/errors';
-import { readChampion, readInput, readRequest, readSamples, writeResult, type JobRequest } from './folder.ts';
+import { readChampion, readInput, readReady, readRequest, readSamples, writeResult, type JobRequest } from './folder.ts';
 import { parentMessage, type ChildMessage } from './messages.ts';
 
 /** A job's own process: reads its folder, works, writes its folder. A crash here is a failed job and nothing else. */
@@ -21,6 +22,9 @@ async function work(folder: string, request: JobRequest): Promise<TrainedVersion
     const version = await readInput(folder);
     if (version === undefined) throw new SerinError('JOB_FAILED', { detail: 'there is no version to start from' });
     return spoilVersion(version, request.seed);
+  }
+  if (request.kind === 'pack') {
+    return packReadyModel(await readReady(folder), { seed: request.seed, ...(request.labels.length === 0 ? {} : { labels: request.labels }) });
   }
   const [samples, champion] = await Promise.all([readSamples(folder, frameBytes), readChampion(folder)]);
   const { seed, baseFrames, epochs, light, framesPerWindow, threads } = request;

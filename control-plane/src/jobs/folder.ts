@@ -11,13 +11,15 @@ import { writeFileDurably } from '../files.ts';
  * of it leaves nothing but this folder, and a finished result survives a crash of the parent.
  */
 export const jobRequest = z.object({
-  kind: z.enum(['train', 'retrain', 'spoil']),
+  kind: z.enum(['train', 'retrain', 'spoil', 'pack']),
   seed: z.int(),
   baseFrames: z.int(),
   epochs: z.int(),
   light: z.object({ level: z.number(), warmth: z.number(), noise: z.number() }),
   framesPerWindow: z.int(),
   threads: z.int(),
+  /** For `pack`: names of the classes of a ready model. */
+  labels: z._default(z.array(z.string()), []),
 });
 export type JobRequest = z.infer<typeof jobRequest>;
 
@@ -43,6 +45,7 @@ const versionHead = z.object({
 const requestFile = 'request.json';
 const samplesFile = 'samples.bin';
 const championFile = 'champion.onnx';
+const readyFile = 'ready.onnx';
 const resultFolder = 'result';
 const inputFolder = 'input';
 const headFile = 'version.json';
@@ -87,6 +90,10 @@ export async function readChampion(folder: string): Promise<Uint8Array | undefin
   const file = path.join(folder, championFile);
   return (await exists(file)) ? new Uint8Array(await readFile(file)) : undefined;
 }
+
+/** A user's own model, to be packed as it is. */
+export const writeReady = (folder: string, model: Uint8Array): Promise<void> => writeFileDurably(path.join(folder, readyFile), model);
+export const readReady = async (folder: string): Promise<Uint8Array> => new Uint8Array(await readFile(path.join(folder, readyFile)));
 
 async function writeVersion(folder: string, version: TrainedVersion): Promise<void> {
   await rm(folder, { recursive: true, force: true });

@@ -43,7 +43,11 @@ const utf8 = new TextEncoder();
  * Makes a version of finished files: blobs and their chunk lists first, then, in one transaction, the next number,
  * the signed manifest and the row. `alongside` joins that transaction. What a crash leaves behind are blobs nobody names.
  */
-export async function publishVersion(context: PublishContext, version: NewVersion, alongside?: (tx: Db, row: VersionRow) => Promise<void>): Promise<VersionRow> {
+export async function publishVersion(
+  context: PublishContext,
+  version: NewVersion,
+  alongside?: (tx: Db, row: VersionRow) => Promise<void>,
+): Promise<VersionRow> {
   const { store, blobs, changes, clock, fleet, release } = context;
   const files: Manifest['files'] = [];
   for (const part of version.files) {

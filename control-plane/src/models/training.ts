@@ -1,0 +1,99 @@
+import { availableParallelism } from 'node:os';
+import { and, desc, eq, gte, isNotNull } from 'drizzle-orm';
+import { designLight } from '@serin/inference/scene';
+import type { TrainedVersion } from '@serin/models/package/version';
+import { SerinError } from '@serin/protocol/errors';
+import { digest, modelName } from '@serin/protocol/ids';
+import type { BundlePart } from '@serin/protocol/bundle/manifest';
+import type { BlobStore } from '../blobs/disk.ts';
+import { writeChampion, writeInput, writeRequest, writeSamples, type JobRequest } from '../jobs/folder.ts';
+import { jobParams } from '../jobs/params.ts';
+import type { JobRow } from '../jobs/queue.ts';
+import type { JobWorkerOptions } from '../jobs/worker.ts';
+import { models, samples } from '../store/schema.ts';
+import type { Db } from '../store/store.ts';
+import { findVersion, manifestOf } from '../views/models.ts';
+import { publishVersion, type PublishContext } from './publish.ts';
+
+export interface TrainingSettings {
+  /** Frames of a reference window; live windows are merged to as many. */
+  framesPerWindow: number;
+  /** 0: one less than there are cores. */
+  threads: number;
+}
+
+const baseFrames = 4000;
+const epochs = 6;
+const samplesMax = 2000;
+
+export const usualRequest = ({ framesPerWindow, threads }: TrainingSettings): Omit<JobRequest, 'kind' | 'seed'> => ({
+  baseFrames,
+  epochs,
+  light: designLight,
+  framesPerWindow,
+  threads: threads === 0 ? Math.max(1, availableParallelism() - 1) : threads,
+  labels: [],
+});
+
+async function championOf(db: Db, model: string) {
+  const [row] = await db.select({ champion: models.champion }).from(models).where(eq(models.name, model));
+  return row === undefined || row.champion === null ? undefined : findVersion(db, model, row.champion);
+}
+
+/** A version as it was before it was signed, out of its blobs. */
+export async function readPublished(db: Db, blobs: BlobStore, model: string, version: number): Promise<TrainedVersion> {
+  const row = await findVersion(db, model, version);
+  if (row === undefined) throw new SerinError('NOT_FOUND', { detail: `${model} version ${version}` });
+  const { files, task, labels, inputs, outputs, metrics } = manifestOf(row);
+  const parts: BundlePart[] = [];
+  for (const { role, variant, path, sha256 } of files) {
+    parts.push({ role, ...(variant === undefined ? {} : { variant }), path, bytes: await blobs.read(sha256) });
+  }
+  return { files: parts, task, labels, inputs, outputs, metrics, gate: row.gate ?? { passed: true, checks: [] }, weightDigest: '', parameters: 0 };
+}
+
+/** The newest labelled frames since a moment, oldest first. */
+async function labelledSamples(db: Db, model: string, since: number) {
+  const rows = await db
+    .select({ label: samples.truth, pixels: samples.pixels })
+    .from(samples)
+    .where(and(eq(samples.model, model), gte(samples.takenAt, since), isNotNull(samples.truth)))
+    .orderBy(desc(samples.id))
+    .limit(samplesMax);
+  return rows.reverse().flatMap(({ label, pixels }) => (label === null ? [] : [{ label, pixels }]));
+}
+
+/** What the job worker needs to know of models: what goes into a job's folder, and what becomes of its result. */
+export function createTraining(context: PublishContext, settings: TrainingSettings): Pick<JobWorkerOptions, 'prepare' | 'publish'> {
+  const { store, blobs } = context;
+  return {
+    async prepare(job, folder) {
+      const params = jobParams.parse(job.params);
+      await writeRequest(folder, { ...usualRequest(settings), kind: job.kind, seed: params.seed });
+      const champion = await championOf(store.db, job.model);
+      if (job.kind === 'spoil') {
+        if (champion === undefined) throw new SerinError('NOT_FOUND', { detail: `${job.model} has no version in service to spoil` });
+        await writeInput(folder, await readPublished(store.db, blobs, job.model, champion.version));
+        return;
+      }
+      if (job.kind === 'retrain') {
+        const found = await labelledSamples(store.db, job.model, params.since ?? 0);
+        if (found.length === 0) throw new SerinError('TRAINING_DATA_INSUFFICIENT', { detail: 'no labelled frames have come from devices' });
+        await writeSamples(folder, found);
+      }
+      const file = champion === undefined ? undefined : manifestOf(champion).files.find(({ role, variant }) => role === 'model' && variant === 'u8s8');
+      if (file !== undefined) await writeChampion(folder, await blobs.read(digest.parse(file.sha256)));
+    },
+    async publish(job, version, finish) {
+      await publishVersion(
+        context,
+        { ...version, model: modelName.parse(job.model), gate: plainGate(version), origin: originOf(job), createdBy: job.createdBy, jobId: job.id },
+        (tx, row) => finish(tx, row.version),
+      );
+    },
+  };
+}
+
+const originOf = ({ kind }: JobRow) => ({ train: 'trained', retrain: 'retrained', spoil: 'demo-spoiled' })[kind] as 'trained' | 'retrained' | 'demo-spoiled';
+
+export const plainGate = ({ gate }: TrainedVersion) => ({ passed: gate.passed, checks: gate.checks.map((check) => ({ ...check })) });
