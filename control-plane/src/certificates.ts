@@ -129,6 +129,12 @@ async function checkRequest(csrPem: string): Promise<CryptoKey> {
   }
 }
 
+/** Tells one key from another, whatever the request around it; checks the request. */
+export async function publicKeyDigest(csrPem: string): Promise<string> {
+  const spki = await crypto.subtle.exportKey('spki', await checkRequest(csrPem));
+  return createHash('sha256').update(new Uint8Array(spki)).digest('hex');
+}
+
 export const certificateDigest = (certPem: string): string => createHash('sha256').update(new NodeCertificate(certPem).raw).digest('hex');
 
 /** Whether a certificate still serves: half of its life is left and it covers every host. */
