@@ -1,5 +1,4 @@
 import fc, { type Arbitrary } from 'fast-check';
-import { z } from 'zod/mini';
 import { parseJoinToken, formatJoinToken, joinReply, joinRequest } from '@serin/protocol/api/join';
 import { decodeChunk, encodeChunk } from '@serin/protocol/bundle/chunks';
 import { golden } from '@serin/protocol/bundle/golden';
@@ -22,6 +21,8 @@ export const description = 'mutated inputs to every decoder: only coded errors, 
 const millisecondsMax = 1000;
 const heapBytesMax = 64 * 1024 * 1024;
 const samplesPerDecoder = 40;
+
+type Schema = Parameters<typeof arbitraryOf>[0];
 
 interface Decoder {
   name: string;
@@ -63,7 +64,7 @@ function decodeTwice(name: MessageName, bytes: Uint8Array): void {
 }
 
 /** As programs read a document from a file or a reply: JSON, then its schema. */
-function parseWith(schema: z.ZodMiniType, bytes: Uint8Array): void {
+function parseWith(schema: Schema, bytes: Uint8Array): void {
   let content: unknown;
   try {
     content = JSON.parse(text.decode(bytes));
@@ -90,8 +91,7 @@ async function makeDecoders(seed: number): Promise<Decoder[]> {
   const fleet = fleetId.parse('hall');
   const device = deviceId.parse('cam-1');
   const keys: Keyset = { v: 1, fleet, version: versionNumber.parse(1), expires: 4_000_000_000_000, roles: { root: role, release: role, director: role } };
-  const documents = (schema: z.ZodMiniType, change: object = {}) =>
-    sample(arbitraryOf(schema), seed).map((value) => json({ ...(value as object), fleet, ...change }));
+  const documents = (schema: Schema, change: object = {}) => sample(arbitraryOf(schema), seed).map((value) => json({ ...(value as object), fleet, ...change }));
   const order = { fleet, model: 'picker', version: 3 };
 
   const messages = (Object.keys(messageKinds) as MessageName[]).map((name): Decoder => ({
@@ -101,7 +101,7 @@ async function makeDecoders(seed: number): Promise<Decoder[]> {
   }));
   const schemas = Object.entries({ signedDocument, golden, profile, joinRequest, joinReply }).map(([name, schema]): Decoder => ({
     name: `schema ${name}`,
-    samples: sample(arbitraryOf(schema as z.ZodMiniType), seed).map(json),
+    samples: sample(arbitraryOf(schema as Schema), seed).map(json),
     decode: (bytes) => parseWith(schema, bytes),
   }));
   return [
