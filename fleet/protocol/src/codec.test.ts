@@ -1,11 +1,12 @@
 import { Encoder } from 'cbor-x';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { decode, decodeUp, encode, messageKinds, type Message, type MessageName } from './codec.ts';
+import { decode, decodeUp, decodeWindow, encode, encodeWindow, messageKinds, type Message, type MessageName } from './codec.ts';
 import { SerinError, type ErrorCode } from './errors.ts';
 import { arbitraryOf } from './testing/schema-arbitrary.ts';
 import { up } from './topics.ts';
 import { deviceId } from './ids.ts';
+import { telemetryWindow } from './messages/telemetry.ts';
 
 const names = Object.keys(messageKinds) as MessageName[];
 const utf8 = new TextEncoder();
@@ -152,4 +153,24 @@ describe('what a device said', () => {
       expect(codeOf(() => decodeUp(topic, json('{}')))).toBe('TOPIC_UNKNOWN');
     },
   );
+});
+
+describe('a kept window', () => {
+  test('is read as it was kept', () => {
+    fc.assert(
+      fc.property(arbitraryOf(telemetryWindow), (window) => {
+        expect(comparable(decodeWindow(encodeWindow(window)))).toEqual(comparable(window));
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test('that is something else is absent, not an accident', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 100 }), (bytes) => {
+        expect(decodeWindow(bytes)).toBeUndefined();
+      }),
+    );
+    expect(decodeWindow(new Uint8Array(10_000).fill(0x81))).toBeUndefined();
+  });
 });

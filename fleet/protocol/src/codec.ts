@@ -1,5 +1,5 @@
 import { Decoder, Encoder } from 'cbor-x';
-import { z } from 'zod/mini';
+import type { z } from 'zod/mini';
 import { isPlainCbor } from './cbor-shape.ts';
 import { SerinError } from './errors.ts';
 import { controlBytesMax, desiredBytesMax, sampleBytesMax, telemetryBytesMax } from './limits.ts';
@@ -118,7 +118,7 @@ export const encodeWindow = (window: TelemetryWindow): Uint8Array => new Uint8Ar
 /** A kept window, or undefined where an older program wrote something else. */
 export function decodeWindow(bytes: Uint8Array): TelemetryWindow | undefined {
   try {
-    return telemetryWindow.safeParse(decoder.decode(bytes)).data;
+    return telemetryWindow.safeParse(parse('cbor', bytes)).data;
   } catch {
     return undefined;
   }

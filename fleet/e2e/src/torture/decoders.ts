@@ -6,10 +6,11 @@ import { acceptKeyset, keyset, trustFirstKeyset, type Keyset } from '@serin/prot
 import { manifest, openManifest } from '@serin/protocol/bundle/manifest';
 import { profile } from '@serin/protocol/bundle/profile';
 import { createKeyPair, importSigningKey, signDocument, signedDocument, type SignedKind } from '@serin/protocol/bundle/signing';
-import { decode, decodeUp, encode, messageKinds, type Message, type MessageName } from '@serin/protocol/codec';
+import { decode, decodeUp, decodeWindow, encode, encodeWindow, messageKinds, type Message, type MessageName } from '@serin/protocol/codec';
 import { SerinError } from '@serin/protocol/errors';
 import { deviceId, fleetId, versionNumber } from '@serin/protocol/ids';
 import { desired, openDesired } from '@serin/protocol/messages/desired';
+import { telemetryWindow } from '@serin/protocol/messages/telemetry';
 import { parseUp, up } from '@serin/protocol/topics';
 import { arbitraryOf } from '@serin/protocol/testing/schema-arbitrary';
 import { createRandom } from '../harness/random.ts';
@@ -114,6 +115,11 @@ async function makeDecoders(seed: number): Promise<Decoder[]> {
         const topic = text.decode(bytes);
         if (parseUp(topic) === undefined) decodeUp(topic, bytes);
       },
+    },
+    {
+      name: 'kept window',
+      samples: sample(arbitraryOf(telemetryWindow), seed).map(encodeWindow),
+      decode: decodeWindow,
     },
     {
       name: 'chunk',

@@ -9,11 +9,18 @@ export interface ApiClientOptions {
   timeoutMs?: number;
 }
 
-type Arguments<Name extends RouteName> = keyof RequestOf<Name> extends never ? [request?: { raw?: Uint8Array; signal?: AbortSignal }] : [request: RequestOf<Name> & { raw?: Uint8Array; signal?: AbortSignal }];
+type Arguments<Name extends RouteName> = keyof RequestOf<Name> extends never
+  ? [request?: { raw?: Uint8Array; signal?: AbortSignal }]
+  : [request: RequestOf<Name> & { raw?: Uint8Array; signal?: AbortSignal }];
 
 export type ApiClient = <Name extends RouteName>(name: Name, ...args: Arguments<Name>) => Promise<ReplyOf<Name>>;
 
-function address(baseUrl: string, path: string, params: Record<string, string> = {}, query: Record<string, unknown> = {}): string {
+function address(
+  baseUrl: string,
+  path: string,
+  params: Record<string, string> = {},
+  query: Record<string, string | number | boolean | undefined> = {},
+): string {
   const filled = path.replace(/:(\w+)/g, (_, name: string) => encodeURIComponent(params[name] ?? ''));
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) if (value !== undefined) search.set(name, String(value));
@@ -33,7 +40,13 @@ async function readError(response: Response): Promise<SerinError> {
 export function createApiClient({ baseUrl, fetch, token, timeoutMs = 30_000 }: ApiClientOptions): ApiClient {
   return async (name, ...args) => {
     const route: Route = routes[name];
-    const request = (args[0] ?? {}) as { params?: Record<string, string>; query?: Record<string, unknown>; body?: unknown; raw?: Uint8Array; signal?: AbortSignal };
+    const request = (args[0] ?? {}) as {
+      params?: Record<string, string>;
+      query?: Record<string, string | number | boolean | undefined>;
+      body?: unknown;
+      raw?: Uint8Array;
+      signal?: AbortSignal;
+    };
     const limit = AbortSignal.timeout(timeoutMs);
     const headers: Record<string, string> = {};
     if (token !== undefined) headers.authorization = `Bearer ${token}`;

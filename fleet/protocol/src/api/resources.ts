@@ -88,7 +88,12 @@ export const modelVersion = z.object({
   jobId: z.nullable(z.string()),
   metrics: z.record(z.string(), z.number()),
   /** The gate's verdict; null where nothing was compared. */
-  gate: z.nullable(z.object({ passed: z.boolean(), checks: z.array(z.object({ name: z.string(), value: z.number(), limit: z.number(), passed: z.boolean(), words: z.string() })) })),
+  gate: z.nullable(
+    z.object({
+      passed: z.boolean(),
+      checks: z.array(z.object({ name: z.string(), value: z.number(), limit: z.number(), passed: z.boolean(), words: z.string() })),
+    }),
+  ),
   variants: z.array(z.object({ name: z.string(), bytes: count })),
   labels: z.array(z.string()),
   signedBy: z.string(),
@@ -106,7 +111,17 @@ export const model = z.object({
 });
 export type Model = z.infer<typeof model>;
 
-export const rolloutStatus = z.enum(['SCHEDULED', 'DISPATCH', 'JUDGE', 'PAUSED', 'ROLLING_BACK', 'ROLLED_BACK', 'ROLLBACK_INCOMPLETE', 'COMPLETED', 'SUPERSEDED']);
+export const rolloutStatus = z.enum([
+  'SCHEDULED',
+  'DISPATCH',
+  'JUDGE',
+  'PAUSED',
+  'ROLLING_BACK',
+  'ROLLED_BACK',
+  'ROLLBACK_INCOMPLETE',
+  'COMPLETED',
+  'SUPERSEDED',
+]);
 export type RolloutStatus = z.infer<typeof rolloutStatus>;
 
 export const rolloutMember = z.object({
