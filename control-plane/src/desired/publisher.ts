@@ -9,6 +9,7 @@ import type { Clock } from '../clock.ts';
 import type { Keys } from '../keys.ts';
 import type { ServerLink } from '../link/server-link.ts';
 import type { Log } from '../log.ts';
+import { createRounds } from '../rounds.ts';
 import type { Service } from '../service.ts';
 import { desired, devices, outbox } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
@@ -38,28 +39,7 @@ const dayMs = 24 * 3_600_000;
 /** Turns outbox rows into retained, signed documents: at least once, and always the present intent, never an old one. */
 export function createDesiredPublisher(options: DesiredPublisherOptions): DesiredPublisher {
   const { store, link, keys, fleet, clock, log, windowMs, validMs = 30 * dayMs, pollMs = 1000 } = options;
-  let stopping = false;
-  let isAwake = false;
-  let resolvePause: () => void = () => {};
-  let loop: Promise<void> = Promise.resolve();
   let unlisten: () => void = () => {};
-
-  const wake = (): void => {
-    isAwake = true;
-    resolvePause();
-  };
-  const pause = (): Promise<void> =>
-    new Promise((resolve) => {
-      if (isAwake || stopping) {
-        resolve();
-        return;
-      }
-      const timer = setTimeout(resolve, pollMs);
-      resolvePause = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
 
   async function documentOf(row: DesiredRow): Promise<Uint8Array> {
     const now = clock();
@@ -96,38 +76,28 @@ export function createDesiredPublisher(options: DesiredPublisherOptions): Desire
     return queued.length === batchMax;
   }
 
-  async function run(): Promise<void> {
-    while (!stopping) {
-      isAwake = false;
-      try {
-        let more = link.connected;
-        while (more && !stopping) more = await publishSome();
-      } catch (error) {
-        log.warn({ err: asSerinError(error) }, 'desired documents wait: they could not be published');
-      }
-      await pause();
-    }
-  }
+  const rounds = createRounds({
+    pollMs,
+    work: async () => link.connected && (await publishSome()),
+    onError: (error) => log.warn({ err: asSerinError(error) }, 'desired documents wait: they could not be published'),
+  });
 
   return {
     name: 'desired',
-    wake,
+    wake: rounds.wake,
     async start() {
-      stopping = false;
       // A broker that keeps retained messages in memory has forgotten them; one that does not takes them twice without harm.
       unlisten = link.onConnected(() => {
         store
           .transaction((tx) => requeueDesired(tx, clock()))
-          .then(wake)
+          .then(rounds.wake)
           .catch((error: unknown) => log.warn({ err: asSerinError(error) }, 'desired documents could not be queued again'));
       });
-      loop = run();
+      rounds.start();
     },
     async stop() {
-      stopping = true;
       unlisten();
-      wake();
-      await loop;
+      await rounds.stop();
     },
   };
 }

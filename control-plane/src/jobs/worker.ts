@@ -6,6 +6,7 @@ import type { TrainedVersion } from '@serin/models/package/version';
 import type { Changes } from '../changes.ts';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
+import { createRounds } from '../rounds.ts';
 import type { Service } from '../service.ts';
 import type { Db, Store } from '../store/store.ts';
 import { readResult } from './folder.ts';
@@ -40,32 +41,18 @@ export function createJobWorker(options: JobWorkerOptions): Service {
   const worker = randomUUID();
   const folderOf = (id: string): string => path.join(dataDir, 'jobs', id);
   let stopping = false;
-  let wake: () => void = () => {};
-  let loop: Promise<void> = Promise.resolve();
   let current: JobProcess | undefined;
   let unlisten: () => void = () => {};
 
-  const pause = (durationMs: number): Promise<void> =>
-    new Promise((resolve) => {
-      const timer = setTimeout(resolve, durationMs);
-      wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-
-  async function runLoop(): Promise<void> {
-    while (!stopping) {
-      try {
-        const job = await claimJob(store.db, worker, clock(), leaseMs);
-        if (job === undefined) await pause(pollMs);
-        else await runJob(job);
-      } catch (error) {
-        log.error({ err: asSerinError(error) }, 'job queue failed');
-        await pause(pollMs);
-      }
-    }
-  }
+  const rounds = createRounds({
+    pollMs,
+    work: async () => {
+      const job = await claimJob(store.db, worker, clock(), leaseMs);
+      if (job !== undefined) await runJob(job);
+      return job !== undefined;
+    },
+    onError: (error) => log.error({ err: asSerinError(error) }, 'job queue failed'),
+  });
 
   async function runJob(job: JobRow): Promise<void> {
     log.info({ jobId: job.id, kind: job.kind, attempt: job.attempts }, 'job started');
@@ -182,18 +169,17 @@ export function createJobWorker(options: JobWorkerOptions): Service {
       await mkdir(path.join(dataDir, 'jobs'), { recursive: true, mode: 0o700 });
       await sweepFolders();
       unlisten = changes.listen((change) => {
-        if (change.type === 'job') wake();
+        if (change.type === 'job') rounds.wake();
       });
       stopping = false;
-      loop = runLoop();
+      rounds.start();
     },
     async stop(deadlineMs) {
       stopping = true;
       unlisten();
-      wake();
       current?.cancel();
       const insist = setTimeout(() => current?.kill(), Math.min(deadlineMs, 3_000));
-      await loop;
+      await rounds.stop();
       clearTimeout(insist);
     },
   };
