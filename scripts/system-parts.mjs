@@ -55,6 +55,19 @@ const parts = [
     hint: 'install Mosquitto 2 (Debian: mosquitto, macOS: brew install mosquitto)',
     find: () => onPath(['mosquitto', 'mosquitto.exe'], ['/usr/sbin', '/usr/local/sbin', '/opt/homebrew/sbin']),
   },
+  ...(process.platform === 'linux'
+    ? [
+        {
+          name: 'strace',
+          title: 'strace',
+          variable: 'SERIN_STRACE',
+          package: 'strace',
+          skips: 'the test that counts disk syncs',
+          hint: 'install strace',
+          find: () => onPath(['strace']),
+        },
+      ]
+    : []),
 ];
 
 const canInstall = () => process.getuid?.() === 0 && existsSync('/usr/bin/apt-get');

@@ -3,11 +3,12 @@ import { createRequire } from 'node:module';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bringUp, picker, startStack, type Stack } from './harness/stack.ts';
 import { openBrowser, type Browser } from './harness/chromium.ts';
+import { isMissing } from './harness/missing.ts';
 import type { Page } from 'playwright-core';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-describe('the console in a real browser', () => {
+describe.skipIf(isMissing('chromium'))('the console in a real browser', () => {
   let stack: Stack;
   let browser: Browser;
   let page: Page;
@@ -48,28 +49,35 @@ describe('the console in a real browser', () => {
     expect(complaints).toEqual([]);
   }, 300_000);
 
-  test.each(['light', 'dark'] as const)('every page is accessible in the %s theme', async (colorScheme) => {
-    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-    const violations: string[] = [];
-    for (const route of ['/', '/devices', '/models', '/rollouts', '/drift', '/settings']) {
-      await page.goto(`${stack.server().ready.httpUrl}${route}`);
-      await page.getByRole('main').waitFor();
-      await page.evaluate(axe);
-      const found = await page.evaluate(async () => {
-        const run = (window as unknown as { axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> } }).axe.run;
-        return (await run()).violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html.slice(0, 160)}`);
-      });
-      violations.push(...found.map((violation) => `${route} ${violation}`));
-    }
-    expect(violations).toEqual([]);
-  }, 120_000);
+  test.each(['light', 'dark'] as const)(
+    'every page is accessible in the %s theme',
+    async (colorScheme) => {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      const violations: string[] = [];
+      for (const route of ['/', '/devices', '/models', '/rollouts', '/drift', '/settings']) {
+        await page.goto(`${stack.server().ready.httpUrl}${route}`);
+        await page.getByRole('main').waitFor();
+        await page.evaluate(axe);
+        const found = await page.evaluate(async () => {
+          const run = (window as unknown as { axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> } }).axe.run;
+          return (await run()).violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html.slice(0, 160)}`);
+        });
+        violations.push(...found.map((violation) => `${route} ${violation}`));
+      }
+      expect(violations).toEqual([]);
+    },
+    120_000,
+  );
 
   test('the browser client verifies the same bundle in the page, passes the golden vectors and infers', async () => {
     const client = await browser.open(`${stack.server().ready.httpUrl}/web/`);
     await client.page.locator('[data-testid="web-state"][data-state="live"]').waitFor({ timeout: 60_000 });
     const count = async () => Number(await client.page.getByTestId('web-inferences').getAttribute('data-count'));
     const before = await count();
-    await client.page.waitForFunction((least) => Number(document.querySelector('[data-testid="web-inferences"]')?.getAttribute('data-count')) > least, before + 20);
+    await client.page.waitForFunction(
+      (least) => Number(document.querySelector('[data-testid="web-inferences"]')?.getAttribute('data-count')) > least,
+      before + 20,
+    );
     expect(await client.page.getByTestId('web-version').textContent()).toContain('2');
     expect(client.complaints).toEqual([]);
     await client.page.close();

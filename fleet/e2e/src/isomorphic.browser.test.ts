@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openBrowser, type Browser } from './harness/chromium.ts';
+import { isMissing } from './harness/missing.ts';
 import { fingerprint } from './in-page/fingerprint.ts';
 import type { TestOutcome } from './in-page/run.ts';
 
@@ -89,12 +90,12 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-test.each(['protocol', 'stats', 'inference', 'device'])('the tests of fleet/%s pass unchanged in a page', (name) => {
+test.skipIf(isMissing('chromium')).each(['protocol', 'stats', 'inference', 'device'])('the tests of fleet/%s pass unchanged in a page', (name) => {
   const own = outcomes.filter((outcome) => outcome.name.startsWith(`${name}/`));
   expect(own.filter(({ state }) => state !== 'pass')).toEqual([]);
   expect(own.length).toBeGreaterThan(0);
 });
 
-test('the same seed gives the same frames, statistics, distances and bytes in a page as on Node', async () => {
+test.skipIf(isMissing('chromium'))('the same seed gives the same frames, statistics, distances and bytes in a page as on Node', async () => {
   expect(computedInPage).toEqual(await fingerprint());
 });

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { isMissing } from './harness/missing.ts';
 import { startStack, bringUp, type Stack } from './harness/stack.ts';
 
 /** What is lost at run time comes back by itself, and no evidence is lost meanwhile. */
-describe('outages on the external stack', () => {
+describe.skipIf(isMissing('postgres', 'mosquitto'))('outages on the external stack', () => {
   let stack: Stack;
 
   beforeAll(async () => {

@@ -10,6 +10,7 @@ import { golden as goldenSchema } from '@serin/protocol/bundle/golden';
 import { signDocument } from '@serin/protocol/bundle/signing';
 import type { Digest } from '@serin/protocol/ids';
 import { openBrowser, type Browser } from './harness/chromium.ts';
+import { isMissing } from './harness/missing.ts';
 import { makeSignedVersion, startWebOrigin, withPart, type SignedVersion, type WebOrigin } from './harness/web-origin.ts';
 
 const source = fileURLToPath(new URL('../../../web-client', import.meta.url));
@@ -55,7 +56,7 @@ const inferences = async (page: Page): Promise<number> => Number(await page.getB
 const untilInferences = (page: Page, least: number) =>
   page.waitForFunction((wanted) => Number(document.querySelector('[data-testid="web-inferences"]')?.getAttribute('data-count')) >= wanted, least);
 
-describe('a signed version in a page', () => {
+describe.skipIf(isMissing('chromium'))('a signed version in a page', () => {
   test('is verified, passes its golden vectors and infers, under the content policy and without leaving its origin', async () => {
     const { page, complaints } = await openPage();
     await live(page);
@@ -116,7 +117,7 @@ function withBlob(digest: Digest, change: (bytes: Uint8Array) => void): SignedVe
   return { ...version, blobs: new Map(version.blobs).set(digest, bytes) };
 }
 
-describe('a version that is not what was signed is refused with its code on the screen, and nothing runs', () => {
+describe.skipIf(isMissing('chromium'))('a version that is not what was signed is refused with its code on the screen, and nothing runs', () => {
   test('one flipped bit in the model', async () => {
     origin.version = withBlob(modelFile().sha256, (bytes) => {
       bytes[20_000]! ^= 1;

@@ -12,7 +12,11 @@ export async function run({ quick }: { quick: boolean }): Promise<Report> {
     await Promise.all([stack.startAgent('cam-1'), stack.startAgent('cam-2')]);
     await bringUp(stack, 2);
     await stack.api('startJob', { body: { kind: 'train', model: picker, seed: 8, rollout: false } });
-    const second = await stack.feed.until('a second version', async () => (await stack.api('listVersions', { params: { name: picker } })).items.find(({ version }) => version === 2), 180_000);
+    const second = await stack.feed.until(
+      'a second version',
+      async () => (await stack.api('listVersions', { params: { name: picker } })).items.find(({ version }) => version === 2),
+      180_000,
+    );
 
     const swap = async (version: number): Promise<number> => {
       const began = performance.now();

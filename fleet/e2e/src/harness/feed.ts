@@ -22,7 +22,10 @@ export function openFeed(baseUrl: string, token: string): Feed {
   async function follow(): Promise<void> {
     while (!closing.signal.aborted) {
       try {
-        const response = await fetch(`${baseUrl}${eventsPath}`, { headers: { authorization: `Bearer ${token}`, accept: 'text/event-stream' }, signal: closing.signal });
+        const response = await fetch(`${baseUrl}${eventsPath}`, {
+          headers: { authorization: `Bearer ${token}`, accept: 'text/event-stream' },
+          signal: closing.signal,
+        });
         const decoder = new TextDecoder();
         let buffer = '';
         for await (const bytes of response.body ?? []) {

@@ -46,12 +46,15 @@ async function endChild(child: ChildProcess, signal: NodeJS.Signals): Promise<vo
   await exited;
 }
 
+/** scripts/system-parts.mjs says where each part is; run without it, the usual places are tried. */
 export function postgresBinaries(): string | undefined {
+  if (process.env.SERIN_POSTGRES_BIN) return process.env.SERIN_POSTGRES_BIN;
   const versions = existsSync('/usr/lib/postgresql') ? readdirSync('/usr/lib/postgresql').sort((a, b) => Number(b) - Number(a)) : [];
   return versions.map((version) => `/usr/lib/postgresql/${version}/bin`).find((folder) => existsSync(path.join(folder, 'initdb')));
 }
 
-export const mosquittoBinary = (): string | undefined => ['/usr/sbin/mosquitto', '/usr/local/sbin/mosquitto', '/opt/homebrew/sbin/mosquitto'].find((file) => existsSync(file));
+export const mosquittoBinary = (): string | undefined =>
+  process.env.SERIN_MOSQUITTO || ['/usr/sbin/mosquitto', '/usr/local/sbin/mosquitto', '/opt/homebrew/sbin/mosquitto'].find((file) => existsSync(file));
 
 /** PostgreSQL refuses to run as root, so it runs as an unprivileged user then. */
 function unprivileged(command: string, args: string[]): [string, string[]] {
@@ -71,7 +74,18 @@ export async function startPostgres(folder: string): Promise<Part> {
   const port = await freePort();
   let child: ChildProcess | undefined;
   const start = async (): Promise<void> => {
-    const [command, args] = unprivileged(path.join(binaries, 'postgres'), ['-D', data, '-p', String(port), '-h', '127.0.0.1', '-k', data, '-c', 'max_connections=40']);
+    const [command, args] = unprivileged(path.join(binaries, 'postgres'), [
+      '-D',
+      data,
+      '-p',
+      String(port),
+      '-h',
+      '127.0.0.1',
+      '-k',
+      data,
+      '-c',
+      'max_connections=40',
+    ]);
     child = spawn(command, args, { stdio: 'ignore' });
     await untilListening(port, child, 'PostgreSQL');
   };

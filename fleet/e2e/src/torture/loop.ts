@@ -19,7 +19,15 @@ async function acknowledgedWindows(stack: Stack, device: string): Promise<Set<st
   return seen;
 }
 
-export async function run({ quick, seed, kills }: { quick: boolean; seed: number; kills?: number }): Promise<{ passed: boolean; words: string; figures: Record<string, number> }> {
+export async function run({
+  quick,
+  seed,
+  kills,
+}: {
+  quick: boolean;
+  seed: number;
+  kills?: number;
+}): Promise<{ passed: boolean; words: string; figures: Record<string, number> }> {
   const rounds = kills ?? (quick ? 6 : 50);
   const random = createRandom(seed);
   const stack = await startStack('embedded');
@@ -31,7 +39,11 @@ export async function run({ quick, seed, kills }: { quick: boolean; seed: number
     await Promise.all(names.map(startAgent));
     await bringUp(stack, names.length);
     await stack.api('startJob', { body: { kind: 'train', model: picker, seed: 8, rollout: false } });
-    await stack.feed.until('a second version', async () => (await stack.api('listVersions', { params: { name: picker } })).items.find(({ version }) => version === 2), 180_000);
+    await stack.feed.until(
+      'a second version',
+      async () => (await stack.api('listVersions', { params: { name: picker } })).items.find(({ version }) => version === 2),
+      180_000,
+    );
 
     for (let round = 0; round < rounds; round++) {
       const version = round % 2 === 0 ? 2 : 1;
@@ -47,8 +59,11 @@ export async function run({ quick, seed, kills }: { quick: boolean; seed: number
         await agents.get(victim)?.kill();
         await startAgent(victim);
       }
-      await stack.feed.until(`round ${round}: ${victim} killed after ${waitMs} ms, all serve version ${version}`, async () =>
-        (await stack.devices()).every((device) => device.online && activeVersion(device) === version), 120_000);
+      await stack.feed.until(
+        `round ${round}: ${victim} killed after ${waitMs} ms, all serve version ${version}`,
+        async () => (await stack.devices()).every((device) => device.online && activeVersion(device) === version),
+        120_000,
+      );
       const tookMs = performance.now() - began;
       slowestMs = Math.max(slowestMs, tookMs);
       process.stderr.write(`round ${round + 1} of ${rounds}: killed ${victim} after ${waitMs} ms, converged in ${(tookMs / 1000).toFixed(1)} s\n`);
@@ -64,7 +79,10 @@ export async function run({ quick, seed, kills }: { quick: boolean; seed: number
       const stored = new Set<string>();
       let cursor: string | undefined;
       do {
-        const page = await stack.api('listDeviceWindows', { params: { id: deviceId.parse(name) }, query: { limit: '5000', ...(cursor === undefined ? {} : { cursor }) } });
+        const page = await stack.api('listDeviceWindows', {
+          params: { id: deviceId.parse(name) },
+          query: { limit: '5000', ...(cursor === undefined ? {} : { cursor }) },
+        });
         for (const { boot, seq } of page.items) stored.add(`${name}/${boot}/${seq}`);
         cursor = page.next ?? undefined;
       } while (cursor !== undefined);
