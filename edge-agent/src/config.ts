@@ -1,0 +1,201 @@
+import { hostname } from 'node:os';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { parseJoinToken } from '@serin/protocol/api/join';
+import { variant, type Variant } from '@serin/protocol/bundle/manifest';
+import { SerinError } from '@serin/protocol/errors';
+import { deviceId, type DeviceId } from '@serin/protocol/ids';
+import { bundleBytesMax } from '@serin/protocol/limits';
+import { logLevels, type LogLevel } from './log.ts';
+
+export interface Config {
+  data: string;
+  join: string | undefined;
+  token: string | undefined;
+  tokenFile: string | undefined;
+  name: DeviceId | undefined;
+  site: string;
+  fps: number;
+  scene: string | undefined;
+  variantPreference: readonly Variant[];
+  httpPort: number | undefined;
+  logLevel: LogLevel;
+  spoolBytesMax: number;
+  bundleBytesMax: number;
+}
+
+interface Setting<Value> {
+  about: string;
+  /** What a person gets told for a wrong value. */
+  rule: string;
+  /** Undefined for a value that breaks the rule. */
+  read(text: string): Value | undefined;
+  usual: () => Value;
+  usualWords: string;
+  isSecret?: boolean;
+}
+
+const folder = (text: string): string | undefined => (text === '' || text.includes('\0') ? undefined : path.resolve(text));
+
+function numberIn(least: number, most: number): Pick<Setting<number>, 'rule' | 'read'> {
+  return {
+    rule: `a number from ${least} to ${most}`,
+    read: (text) => (/^\d{1,15}(\.\d{1,9})?$/.test(text) && Number(text) >= least && Number(text) <= most ? Number(text) : undefined),
+  };
+}
+
+function bytesIn(least: number, most: number): Pick<Setting<number>, 'rule' | 'read'> {
+  return {
+    rule: `a whole number of bytes from ${least} to ${most}`,
+    read: (text) => (/^\d{1,15}$/.test(text) && Number(text) >= least && Number(text) <= most ? Number(text) : undefined),
+  };
+}
+
+function readJoinUrl(text: string): string | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  return url?.protocol === 'https:' && url.hostname !== '' && url.username === '' && url.search === '' && url.hash === ''
+    ? text.replace(/\/+$/, '')
+    : undefined;
+}
+
+function readToken(text: string): string | undefined {
+  try {
+    parseJoinToken(text);
+    return text.trim();
+  } catch {
+    return undefined;
+  }
+}
+
+function readVariants(text: string): readonly Variant[] | undefined {
+  const named = text.split(',').map((part) => variant.safeParse(part.trim()).data);
+  const known = named.filter((each) => each !== undefined);
+  return known.length === named.length && new Set(known).size === known.length ? known : undefined;
+}
+
+const unset = { usual: () => undefined, usualWords: 'not set' };
+const megabyte = 1024 * 1024;
+
+/** Every setting of the agent, once: environment, flags and --help come from here. */
+const settings: { [Key in keyof Config]: Setting<Config[Key]> } = {
+  data: {
+    about: 'Data folder: identity, bundles, telemetry that waits',
+    rule: 'a path',
+    read: folder,
+    usual: () => path.resolve('.serin', 'agent'),
+    usualWords: '.serin/agent',
+  },
+  join: { about: 'Server to join, once; ignored when this device has joined', rule: 'an address like https://server:8443', read: readJoinUrl, ...unset },
+  token: {
+    about: 'Join token, good for one device; other users of this machine can see it: prefer --token-file',
+    rule: 'a join token as the console shows it, beginning with SRN1.',
+    read: readToken,
+    isSecret: true,
+    ...unset,
+  },
+  tokenFile: { about: 'File with the join token', rule: 'a path', read: folder, ...unset },
+  name: {
+    about: 'Name to ask for when joining; the token may demand another',
+    rule: 'lower-case letters, digits, - and _, beginning with a letter or digit, at most 63',
+    read: (text) => deviceId.safeParse(text).data,
+    ...unset,
+  },
+  site: {
+    about: 'Where this device is, for people',
+    rule: '1 to 64 characters',
+    read: (text) => (text.length >= 1 && text.length <= 64 ? text : undefined),
+    usual: () => hostname().slice(0, 64) || 'unknown',
+    usualWords: 'host name',
+  },
+  fps: { about: 'Frames a second of the camera', ...numberIn(0.1, 240), usual: () => 10, usualWords: '10' },
+  scene: { about: 'JSON file {"level", "warmth"} with the light of the rendered camera, looked at twice a second', rule: 'a path', read: folder, ...unset },
+  variantPreference: {
+    about: 'Variants of a model in order of preference',
+    rule: `a comma-separated list of ${variant.options.join(', ')}, each at most once`,
+    read: readVariants,
+    usual: () => ['u8s8', 'fp32'],
+    usualWords: 'u8s8,fp32',
+  },
+  httpPort: {
+    about: 'Port for /healthz and /metrics on this machine alone; 0 picks a free one',
+    rule: 'a whole number from 0 to 65535',
+    read: (text) => (/^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined),
+    ...unset,
+  },
+  logLevel: {
+    about: 'Least severe event that is logged',
+    rule: `one of ${logLevels.join(', ')}`,
+    read: (text) => logLevels.find((level) => level === text),
+    usual: () => 'info',
+    usualWords: 'info',
+  },
+  spoolBytesMax: {
+    about: 'Most telemetry kept while the server is away; the oldest goes first, counted',
+    ...bytesIn(megabyte, 1024 * 1024 * megabyte),
+    usual: () => 64 * megabyte,
+    usualWords: '67108864',
+  },
+  bundleBytesMax: {
+    about: 'Most space for bundles: the one that serves, the one before, the one that comes',
+    ...bytesIn(megabyte, 64 * bundleBytesMax),
+    usual: () => 3 * bundleBytesMax,
+    usualWords: String(3 * bundleBytesMax),
+  },
+};
+
+const keys = Object.keys(settings) as (keyof Config)[];
+const flagOf = (key: string): string => `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+const prefix = 'SERIN_AGENT_';
+const envOf = (key: string): string => `${prefix}${key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+
+function refuse(name: string, value: string, rule: string): never {
+  throw new SerinError('CONFIG_INVALID', { detail: `${name} is "${value}"; it must be ${rule}` });
+}
+
+function readFlags(args: readonly string[]): Map<keyof Config, string> {
+  const options = Object.fromEntries(keys.map((key) => [flagOf(key).slice(2), { type: 'string' as const }]));
+  const values = new Map<keyof Config, string>();
+  const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true, allowPositionals: true });
+  for (const token of tokens) {
+    if (token.kind === 'option-terminator') continue;
+    if (token.kind === 'positional') refuse('argument', token.value, 'a flag; see --help');
+    const key = keys.find((candidate) => flagOf(candidate) === token.rawName);
+    if (key === undefined) refuse(token.rawName, token.value ?? '', 'a known flag; see --help');
+    if (token.value === undefined) refuse(token.rawName, '', settings[key].rule);
+    values.set(key, token.value);
+  }
+  return values;
+}
+
+/** The settings of this start, frozen: flags before environment before what is usual. Throws CONFIG_INVALID with one line. */
+export function readConfig(args: readonly string[], env: Readonly<Record<string, string | undefined>>): Readonly<Config> {
+  const flags = readFlags(args);
+  const names = new Set(keys.map(envOf));
+  for (const [name, value] of Object.entries(env)) {
+    if (name.startsWith(prefix) && !names.has(name)) refuse(name, value ?? '', 'a known setting; see --help');
+  }
+  const read = <Key extends keyof Config>(key: Key): Config[Key] => {
+    const { isSecret, rule, read: parse, usual }: Setting<Config[Key]> = settings[key];
+    const flag = flags.get(key);
+    const given = flag ?? (env[envOf(key)] || undefined);
+    if (given === undefined) return usual();
+    const value = parse(given);
+    return value === undefined ? refuse(flag === undefined ? envOf(key) : flagOf(key), isSecret === true ? '…' : given, rule) : value;
+  };
+  const config = Object.fromEntries(keys.map((key) => [key, read(key)])) as unknown as Config;
+  if (config.token !== undefined && config.tokenFile !== undefined) refuse('--token-file', config.tokenFile, 'left out when --token is given');
+  if (config.join !== undefined && config.token === undefined && config.tokenFile === undefined) {
+    refuse('--join', config.join, 'given with --token-file or --token');
+  }
+  return Object.freeze(config);
+}
+
+export function configHelp(): string {
+  const lines = keys.map((key) => `  ${flagOf(key).padEnd(22)} ${settings[key].about} (${settings[key].usualWords}; ${envOf(key)})`);
+  return `usage: npm run agent -- [settings]
+
+One device: joins a fleet once, then runs the models it is ordered to run on the frames of its camera.
+
+${lines.join('\n')}
+`;
+}
