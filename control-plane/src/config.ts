@@ -85,9 +85,9 @@ const table = {
     unset,
     'Address of the console as browsers see it, where a reverse proxy stands before it',
   ),
-  deviceHost: setting(listeners, host, usually('0.0.0.0'), 'Devices join and renew here; HTTPS'),
+  deviceHost: setting(listeners, host, usually('127.0.0.1'), 'Devices join and renew here, over HTTPS; 0.0.0.0 to serve a network'),
   devicePort: setting(listeners, port, usually(8443), 'Port for devices; 0 picks a free one'),
-  mqttHost: setting(listeners, host, usually('0.0.0.0'), 'The embedded broker; MQTT with TLS on both sides'),
+  mqttHost: setting(listeners, host, usually('127.0.0.1'), 'The embedded broker, MQTT with TLS on both sides; 0.0.0.0 to serve a network'),
   mqttPort: setting(listeners, port, usually(8883), 'Port of the embedded broker; 0 picks a free one'),
   publicHosts: setting(
     listeners,
