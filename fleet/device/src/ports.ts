@@ -3,6 +3,7 @@ import type { BundleFile, Manifest, Variant } from '@serin/protocol/bundle/manif
 import type { Golden } from '@serin/protocol/bundle/golden';
 import type { Profile } from '@serin/protocol/bundle/profile';
 import type { SignedDocument } from '@serin/protocol/bundle/signing';
+import type { FrameShape } from '@serin/inference/image-statistics';
 import type { FrameSample, TelemetryWindow } from '@serin/protocol/messages/telemetry';
 import type { Reported } from '@serin/protocol/messages/reported';
 
@@ -20,6 +21,9 @@ export interface Clock {
   /** Resolves early, without an error, when the signal fires. */
   sleep(durationMs: number, signal?: AbortSignal): Promise<void>;
 }
+
+/** Events, not prose: what happened, with its fields. */
+export type Log = (level: 'info' | 'warn' | 'error', event: string, fields?: Record<string, unknown>) => void;
 
 export type Unsent<Message> = Omit<Message, 'v' | 'boot' | 'seq' | 'ts'>;
 
@@ -39,8 +43,8 @@ export interface ControlHandlers {
   acknowledged(windows: readonly (readonly [boot: string, seq: number])[]): void;
   /** True after (re)connecting: report again and send what waits. */
   connected(isConnected: boolean): void;
-  /** The server asks for a fresh report (new epoch, or a command). */
-  reportWanted(): void;
+  /** The server asks for a fresh report (a command), or is a new one that knows nothing of this boot (`isNewServer`). */
+  reportWanted(isNewServer: boolean): void;
 }
 
 /** Where bytes come from: MQTT chunks, HTTPS ranges. */
@@ -63,8 +67,9 @@ export interface BundleStore {
   read(digest: Digest): Promise<Uint8Array>;
   /** Opens or resumes a partial blob; tells which chunks survived. */
   openPart(digest: Digest, sizeBytes: number, chunkSize: number): Promise<BlobPart>;
-  /** Everything stored, for the sweep. */
+  /** Everything stored, for the sweep; an adapter whose parts outlive a crash lists them too. */
   list(): Promise<Digest[]>;
+  /** The blob and what there is of its part. */
   remove(digest: Digest): Promise<void>;
   freeBytes(): Promise<number>;
 }
@@ -79,7 +84,7 @@ export interface BlobPart {
   close(): Promise<void>;
 }
 
-/** Small named documents (journal, keyset, last desired), replaced whole or not at all. */
+/** Small named documents (journal, keyset, last desired), replaced whole or not at all. Names are `[a-z0-9_-]`. */
 export interface DocumentStore {
   read(name: string): Promise<string | undefined>;
   write(name: string, text: string): Promise<void>;
@@ -158,7 +163,7 @@ export interface Engine {
   open(model: Uint8Array): Promise<EngineSession>;
 }
 
-/** A frame with the time it was taken and, where the source knows it, what is really on it. */
+/** A frame with the time it was taken (`Clock.elapsed`) and, where the source knows it, what is really on it. */
 export interface Frame {
   pixels: Uint8Array;
   capturedAt: number;
@@ -169,6 +174,7 @@ export interface Frame {
 export interface FrameSource {
   readonly description: string;
   readonly synthetic: boolean;
+  readonly shape: FrameShape;
   next(signal: AbortSignal): Promise<Frame | undefined>;
   /** Frames passed over because nobody asked in time, since the last call. */
   takeSkipped(): number;

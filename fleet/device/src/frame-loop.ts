@@ -1,0 +1,271 @@
+import { measureImage, type FrameShape, type ImageStatistics } from '@serin/inference/image-statistics';
+import { readProbabilities, type Classification } from '@serin/inference/postprocess';
+import type { Random } from '@serin/inference/random';
+import type { Manifest } from '@serin/protocol/bundle/manifest';
+import type { Profile } from '@serin/protocol/bundle/profile';
+import { SerinError } from '@serin/protocol/errors';
+import type { Digest } from '@serin/protocol/ids';
+import { sampleBytesMax } from '@serin/protocol/limits';
+import type { FrameSample } from '@serin/protocol/messages/telemetry';
+import type { Clock, EngineSession, EngineTensor, Frame, FrameSource, RawWindow, RunnerSettings, Unsent } from './ports.ts';
+import { WindowAccumulator } from './telemetry.ts';
+
+/** A loaded bundle that may be asked for answers. */
+export interface ServedModel {
+  digest: Digest;
+  manifest: Manifest;
+  profile: Profile | undefined;
+  session: EngineSession;
+}
+
+export interface FrameResult {
+  manifest: Digest;
+  model: string;
+  version: number;
+  answer: Classification;
+  latencyMs: number;
+  frame: Frame;
+}
+
+export interface FrameLoopHandlers {
+  window(window: RawWindow): void;
+  sample(sample: Unsent<FrameSample>): void;
+  /** Every answer, for whoever uses it or shows it. */
+  result?(result: FrameResult): void;
+  /** The first fault of a kind in a window; all of them are counted there. */
+  fault?(error: unknown): void;
+}
+
+export interface FrameLoopOptions {
+  source: FrameSource;
+  clock: Clock;
+  random: Random;
+  /** Counted from capture to answer. */
+  deadlineMs: number;
+  handlers: FrameLoopHandlers;
+}
+
+type Sample = Unsent<FrameSample>;
+
+interface Serving {
+  model: ServedModel;
+  shape: FrameShape;
+  input: string;
+  output: string;
+  tensor: { dtype: string; shape: readonly number[] };
+  window: WindowAccumulator;
+  reservoir: Sample[];
+  offered: number;
+  hasFault: boolean;
+}
+
+/** What surrounds the pixels of a sample on the wire. */
+const sampleRoomBytes = 1024;
+const sourceRetryMs = 1000;
+
+/**
+ * Runs the newest frame through the model in service, over and over. A change of model takes effect between two
+ * frames, so that none is dropped and each is counted under the version that answered it. One window per version,
+ * cut where the wall clock is a multiple of the window's length, and at every change.
+ */
+export class FrameLoop {
+  readonly #source: FrameSource;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #deadlineMs: number;
+  readonly #handlers: FrameLoopHandlers;
+  #settings: RunnerSettings = { windowMs: 10_000, samplesPerWindow: 0 };
+  readonly #serving = new Map<string, Serving>();
+  #frameUnderWay: Promise<void> = Promise.resolve();
+  #stopping = new AbortController();
+  #retimed = new AbortController();
+  #loops: Promise<unknown> | undefined;
+  #wake: () => void = () => {};
+  readonly #image: ImageStatistics = { brightness: 0, contrast: 0, sharpness: 0 };
+
+  constructor({ source, clock, random, deadlineMs, handlers }: FrameLoopOptions) {
+    this.#source = source;
+    this.#clock = clock;
+    this.#random = random;
+    this.#deadlineMs = deadlineMs;
+    this.#handlers = handlers;
+  }
+
+  start(): void {
+    if (this.#loops !== undefined) return;
+    this.#stopping = new AbortController();
+    this.#loops = Promise.all([this.#runFrames(this.#stopping.signal), this.#cutWindows(this.#stopping.signal)]);
+  }
+
+  /** Ends after the frame under way; its window is handed over. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#retimed.abort();
+    this.#wake();
+    await this.#loops;
+    this.#loops = undefined;
+    for (const serving of this.#serving.values()) this.#cut(serving, this.#clock.now());
+  }
+
+  configure(settings: RunnerSettings): void {
+    if (settings.windowMs === this.#settings.windowMs && settings.samplesPerWindow === this.#settings.samplesPerWindow) return;
+    this.#settings = settings;
+    this.#retimed.abort();
+  }
+
+  /** From the next frame on this model answers for its name. Resolves when the one before answers nothing any more. */
+  async serve(model: ServedModel): Promise<void> {
+    const serving = this.#prepare(model);
+    this.#end(model.manifest.model);
+    if (serving !== undefined) {
+      // What passed while nothing was served is nobody's loss.
+      if (this.#serving.size === 0) this.#source.takeSkipped();
+      this.#serving.set(model.manifest.model, serving);
+    }
+    this.#wake();
+    await this.#frameUnderWay;
+  }
+
+  /** Nothing answers for that name any more. */
+  async retire(name: string): Promise<void> {
+    this.#end(name);
+    await this.#frameUnderWay;
+  }
+
+  #end(name: string): void {
+    const serving = this.#serving.get(name);
+    if (serving === undefined) return;
+    this.#serving.delete(name);
+    // The frame under way still belongs to this window.
+    void this.#frameUnderWay.then(() => this.#cut(serving, this.#clock.now()));
+  }
+
+  /** Models that do not take images are served elsewhere and see no frames. */
+  #prepare(model: ServedModel): Serving | undefined {
+    const { manifest, digest, profile } = model;
+    if (manifest.task !== 'image-classification') return undefined;
+    const [input] = manifest.inputs;
+    const output = manifest.outputs.find(({ name }) => name === 'probabilities') ?? manifest.outputs[0];
+    const [, height = 0, width = 0, channels = 0] = input?.shape ?? [];
+    if (input?.dtype !== 'uint8' || output === undefined || height <= 0 || width <= 0 || channels <= 0) {
+      throw new SerinError('BUNDLE_MANIFEST_INVALID', { detail: 'an image model takes one uint8 frame, [batch, height, width, channels]' });
+    }
+    const { model: name, version, labels } = manifest;
+    return {
+      model,
+      shape: { width, height, channels },
+      input: input.name,
+      output: output.name,
+      tensor: { dtype: 'uint8', shape: [1, height, width, channels] },
+      window: new WindowAccumulator({ model: name, version, manifest: digest, labels: labels.length, profile }, this.#clock.now()),
+      reservoir: [],
+      offered: 0,
+      hasFault: false,
+    };
+  }
+
+  async #runFrames(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      if (this.#serving.size === 0) {
+        await new Promise<void>((resolve) => (this.#wake = resolve));
+        continue;
+      }
+      let frame: Frame | undefined;
+      try {
+        frame = await this.#source.next(signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#handlers.fault?.(error);
+        await this.#clock.sleep(sourceRetryMs, signal);
+        continue;
+      }
+      if (frame === undefined) return;
+      this.#frameUnderWay = this.#runFrame(frame);
+      await this.#frameUnderWay;
+    }
+  }
+
+  async #runFrame(frame: Frame): Promise<void> {
+    const skipped = this.#source.takeSkipped();
+    for (const serving of [...this.#serving.values()]) {
+      serving.window.countSkipped(skipped);
+      await this.#answer(serving, frame);
+    }
+  }
+
+  async #answer(serving: Serving, frame: Frame): Promise<void> {
+    const { shape, model, input, output, tensor, window } = serving;
+    const { digest, manifest, session } = model;
+    const began = this.#clock.elapsed();
+    let answer: Classification;
+    try {
+      const wanted = shape.width * shape.height * shape.channels;
+      if (frame.pixels.length !== wanted) throw new SerinError('BAD_REQUEST', { detail: `a frame of ${frame.pixels.length} bytes, ${wanted} expected` });
+      const outputs = await session.run({ [input]: { ...tensor, data: frame.pixels } });
+      answer = readAnswer(outputs[output], manifest.labels.length);
+    } catch (error) {
+      window.countFailure();
+      if (!serving.hasFault) this.#handlers.fault?.(error);
+      serving.hasFault = true;
+      return;
+    }
+    const ended = this.#clock.elapsed();
+    const latencyMs = ended - began;
+    const isLate = Math.max(latencyMs, ended - frame.capturedAt) > this.#deadlineMs;
+    const image = measureImage(frame.pixels, shape, this.#image);
+    window.countRun({ latencyMs, isLate, image, answer, truth: frame.truth?.label });
+    this.#offer(serving, frame, answer);
+    this.#handlers.result?.({ manifest: digest, model: manifest.model, version: manifest.version, answer, latencyMs, frame });
+  }
+
+  /** Reservoir sampling: every answered frame of the window has the same chance to be sent along. */
+  #offer(serving: Serving, frame: Frame, answer: Classification): void {
+    const wanted = this.#settings.samplesPerWindow;
+    if (wanted === 0 || !answer.finite || frame.pixels.length > sampleBytesMax - sampleRoomBytes) return;
+    const place = serving.offered < wanted ? serving.offered : this.#random.integer(serving.offered + 1);
+    serving.offered++;
+    if (place >= wanted) return;
+    const { shape, model } = serving;
+    serving.reservoir[place] = {
+      model: model.manifest.model,
+      version: model.manifest.version,
+      shape: [shape.height, shape.width, shape.channels],
+      // Sources use their buffers again.
+      pixels: frame.pixels.slice(),
+      predicted: { label: answer.label, confidence: answer.confidence },
+      ...(frame.truth === undefined ? {} : { truth: frame.truth }),
+    };
+  }
+
+  /** Hands windows over when they are due, also while the source is silent. */
+  async #cutWindows(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      this.#retimed = new AbortController();
+      const { windowMs } = this.#settings;
+      const began = this.#clock.now();
+      const due = (Math.floor(began / windowMs) + 1) * windowMs;
+      await this.#clock.sleep(due - began, this.#retimed.signal);
+      const now = this.#clock.now();
+      // A clock that was set back makes no window of negative length; one still on its way is not cut early.
+      const isDue = now >= due || now < began;
+      if (isDue && !signal.aborted) for (const serving of this.#serving.values()) this.#cut(serving, now);
+    }
+  }
+
+  #cut(serving: Serving, now: number): void {
+    const window = serving.window.take(now);
+    const samples = serving.reservoir;
+    serving.reservoir = [];
+    serving.offered = 0;
+    serving.hasFault = false;
+    if (window !== undefined) this.#handlers.window(window);
+    for (const sample of samples) this.#handlers.sample(sample);
+  }
+}
+
+function readAnswer(output: EngineTensor | undefined, classes: number): Classification {
+  if (output === undefined) throw new SerinError('MODEL_INVALID', { detail: 'the promised output is missing' });
+  const { data } = output;
+  if (data instanceof BigInt64Array || data.length < classes) throw new SerinError('MODEL_INVALID', { detail: `${data.length} values for ${classes} labels` });
+  return readProbabilities(data, classes);
+}

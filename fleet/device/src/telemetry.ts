@@ -1,0 +1,125 @@
+import type { ImageStatistics } from '@serin/inference/image-statistics';
+import type { Classification } from '@serin/inference/postprocess';
+import type { Profile } from '@serin/protocol/bundle/profile';
+import type { Digest, ModelName } from '@serin/protocol/ids';
+import type { WindowCounters } from '@serin/protocol/messages/telemetry';
+import { DDSketch } from '@serin/stats/dd-sketch';
+import { countInto, emptyCounts } from '@serin/stats/histogram';
+import type { RawWindow } from './ports.ts';
+
+/** Whose frames a window is about. */
+export interface WindowSubject {
+  model: ModelName;
+  version: number;
+  manifest: Digest;
+  /** How many labels the model knows. */
+  labels: number;
+  profile: Profile | undefined;
+}
+
+export interface RunFrame {
+  latencyMs: number;
+  isLate: boolean;
+  image: ImageStatistics;
+  answer: Classification;
+  /** What was really on the frame, where that is known. */
+  truth: number | undefined;
+}
+
+const statisticNames = ['brightness', 'contrast', 'sharpness', 'confidence'] as const;
+type StatisticName = (typeof statisticNames)[number];
+const isStatistic = (name: string): name is StatisticName => (statisticNames as readonly string[]).includes(name);
+
+interface Tally {
+  name: StatisticName;
+  edges: readonly number[];
+  counts: number[];
+  sum: number;
+  sumSquares: number;
+}
+
+const noCounters = (): WindowCounters => ({ frames: 0, run: 0, skipped: 0, failed: 0, deadlineMissed: 0, nonFinite: 0, judged: 0, wrong: 0 });
+
+const emptyTallies = (profile: Profile | undefined): Tally[] =>
+  (profile?.statistics ?? []).flatMap(({ name, edges }) => (isStatistic(name) ? [{ name, edges, counts: emptyCounts(edges), sum: 0, sumSquares: 0 }] : []));
+
+/** Counts what one model sees, in the frozen bins of its profile, until the window is taken. */
+export class WindowAccumulator {
+  readonly subject: WindowSubject;
+  #from: number;
+  #counters = noCounters();
+  #latency = new DDSketch();
+  #labels: number[];
+  #tallies: Tally[];
+
+  constructor(subject: WindowSubject, from: number) {
+    this.subject = subject;
+    this.#from = Math.floor(from);
+    this.#labels = Array.from({ length: subject.labels }, () => 0);
+    this.#tallies = emptyTallies(subject.profile);
+  }
+
+  get from(): number {
+    return this.#from;
+  }
+
+  countSkipped(frames: number): void {
+    this.#counters.skipped += frames;
+  }
+
+  /** The source delivered it, the model gave no answer. */
+  countFailure(): void {
+    this.#counters.frames++;
+    this.#counters.failed++;
+  }
+
+  countRun({ latencyMs, isLate, image, answer, truth }: RunFrame): void {
+    const counters = this.#counters;
+    counters.frames++;
+    counters.run++;
+    if (isLate) counters.deadlineMissed++;
+    this.#latency.add(latencyMs);
+    if (answer.finite) this.#labels[answer.label] = (this.#labels[answer.label] ?? 0) + 1;
+    else counters.nonFinite++;
+    // An answer that is no answer is bad already; counting it as wrong too would weigh the frame twice.
+    if (truth !== undefined && answer.finite) {
+      counters.judged++;
+      if (truth !== answer.label) counters.wrong++;
+    }
+    for (const tally of this.#tallies) {
+      const value = tally.name === 'confidence' ? (answer.finite ? answer.confidence : Number.NaN) : image[tally.name];
+      countInto(tally.counts, tally.edges, value);
+      if (!Number.isFinite(value)) continue;
+      tally.sum += value;
+      tally.sumSquares += value * value;
+    }
+  }
+
+  /** The window up to `to`, and a fresh one begun there; undefined where nothing was seen. */
+  take(to: number): RawWindow | undefined {
+    const end = Math.max(Math.floor(to), this.#from);
+    const { frames, skipped } = this.#counters;
+    const { model, version, manifest, labels, profile } = this.subject;
+    const window: RawWindow | undefined =
+      frames + skipped === 0
+        ? undefined
+        : {
+            model,
+            version,
+            manifest,
+            from: this.#from,
+            to: end,
+            counters: this.#counters,
+            latencyMs: this.#latency.toData(),
+            statistics: this.#tallies.map(({ name, counts, sum, sumSquares }) => ({ name, counts, sum, sumSquares })),
+            labels: this.#labels,
+          };
+    this.#from = end;
+    if (window === undefined) return undefined;
+    this.#counters = noCounters();
+    this.#latency = new DDSketch();
+    this.#labels = Array.from({ length: labels }, () => 0);
+    this.#tallies = emptyTallies(profile);
+    return window;
+  }
+}

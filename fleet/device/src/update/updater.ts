@@ -1,0 +1,497 @@
+import { asSerinError, SerinError } from '@serin/protocol/errors';
+import type { DeviceId, FleetId } from '@serin/protocol/ids';
+import { compareVersions } from '@serin/protocol/version';
+import { bundleSizeBytes, chooseVariant, openManifest, type Manifest, type Variant } from '@serin/protocol/bundle/manifest';
+import type { Keyset } from '@serin/protocol/bundle/keyset';
+import type { DesiredModel } from '@serin/protocol/messages/desired';
+import type { ReportedModel } from '@serin/protocol/messages/reported';
+import type { BlobSource, BundleStore, Clock, DocumentStore, LoadableBundle, Log, RawWindow, Runner } from '../ports.ts';
+import { planModel } from '../reconcile.ts';
+import { commit, dropTrial, fallBack, setTrial, type Slot, type SlotBook } from '../slots.ts';
+import { fetchFile, fetchWhole, type FetchParts } from './bundle-fetch.ts';
+import { filesOf, loadable, openInstalled, parseManifestDocument, readChecked, readVerifiedManifest, slotOf } from './bundle-files.ts';
+import { judgeProbation, type ProbationRule } from './probation.ts';
+import { closeRecord, emptyRecord, forgetPassingDenials, readRecord, writeRecord, type UpdateRecord } from './record.ts';
+import { startUpdate, stepUpdate } from './step.ts';
+import type { UpdateEvent, UpdateState, UpdateTarget } from './states.ts';
+
+export interface Order {
+  wanted: DesiredModel | undefined;
+  issuedAt: number;
+  expires: number;
+}
+
+export interface UpdaterParts {
+  model: string;
+  self: { fleet: FleetId; device: DeviceId };
+  store: BundleStore;
+  source: BlobSource;
+  documents: DocumentStore;
+  slots: SlotBook;
+  runner: Runner;
+  clock: Clock;
+  /** Wall clock that never runs behind the newest signed time seen. */
+  now: () => number;
+  random: () => number;
+  keyset: () => Keyset;
+  preference: readonly Variant[];
+  agentVersion: string;
+  probation: () => ProbationRule;
+  log: Log;
+  /** Something that a report tells has changed. */
+  changed: () => void;
+  /** An update is over: blobs may have become unused. */
+  settled: () => void;
+}
+
+const backoffMaxMs = 60_000;
+const freeBytesMargin = 8 * 1024 * 1024;
+/** Times the size of the bundle that one update may draw over the network. */
+const byteBudgetFactor = 4;
+
+/** Faults that say "this bundle is not what was ordered": final for the order. */
+const refusals: ReadonlySet<string> = new Set([
+  'SIGNATURE_INVALID',
+  'BUNDLE_SIGNATURE_INVALID',
+  'BUNDLE_DIGEST_MISMATCH',
+  'BUNDLE_MANIFEST_INVALID',
+  'BUNDLE_WRONG_FLEET',
+  'BUNDLE_TOO_NEW',
+  'BUNDLE_TOO_LARGE',
+  'BUNDLE_NO_VARIANT',
+  'METADATA_EXPIRED',
+]);
+
+/** Faults of what is stored here, found when it is read or loaded again. */
+const damages: ReadonlySet<string> = new Set([
+  'BUNDLE_DIGEST_MISMATCH',
+  'BLOB_NOT_FOUND',
+  'BUNDLE_MANIFEST_INVALID',
+  'BUNDLE_NO_VARIANT',
+  'MODEL_LOAD_FAILED',
+  'GOLDEN_MISMATCH',
+]);
+
+interface Opened {
+  bundle: LoadableBundle;
+  slot: Slot;
+}
+
+/** Brings one model to what is ordered, through the update table, one step after the other. */
+export class Updater {
+  readonly #parts: UpdaterParts;
+  readonly model: string;
+  #record: UpdateRecord = emptyRecord;
+  #order: Order | undefined;
+  #active: Slot | undefined;
+  #loaded = new Set<string>();
+  #opened: Opened | undefined;
+  #fetchedBytes = 0;
+  #spentBytes = 0;
+  #bundleBytes = 1;
+  #fault: { code: string; detail: string } | undefined;
+  #driving: Promise<void> | undefined;
+  #isDirty = false;
+  #attempt = new AbortController();
+  readonly #stopping = new AbortController();
+  #serving: Promise<void> = Promise.resolve();
+  #trial = { run: 0, failed: 0, nonFinite: 0 };
+  #verdict: ((event: UpdateEvent) => void) | undefined;
+
+  constructor(parts: UpdaterParts) {
+    this.#parts = parts;
+    this.model = parts.model;
+  }
+
+  get isBusy(): boolean {
+    return this.#record.journal !== undefined;
+  }
+
+  get fault(): { code: string; detail: string } | undefined {
+    return this.#fault;
+  }
+
+  /** What committed and, after a power loss, the update that was under way. */
+  async start(): Promise<void> {
+    const { documents, log } = this.#parts;
+    const record = await readRecord(documents, this.model);
+    if (record === undefined) {
+      this.#fault = { code: 'JOURNAL_CORRUPT', detail: `the update journal of ${this.model}` };
+      log('error', 'journal corrupt', { model: this.model });
+      await this.#parts.slots.update(this.model, dropTrial);
+    }
+    this.#record = forgetPassingDenials(record ?? emptyRecord);
+    await this.#serveCommitted();
+    if (this.#record.journal === undefined) return;
+    await this.#apply({ kind: 'POWER_LOST' });
+    this.#drive();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#attempt.abort();
+    this.#verdict?.({ kind: 'SUPERSEDED' });
+    await this.#driving;
+    await this.#serving;
+  }
+
+  /** The newest order; an update about something else makes room for it. */
+  want(order: Order): void {
+    this.#order = order;
+    this.#drive();
+  }
+
+  /** The server is a new one, or this device is: what failed for reasons of the way may be tried again. */
+  forgetPassingTroubles(): void {
+    this.#record = forgetPassingDenials(this.#record);
+    this.#drive();
+  }
+
+  window(window: RawWindow): void {
+    const journal = this.#record.journal;
+    if (journal?.state !== 'PROVISIONAL' || window.manifest !== journal.target.manifest.sha256) return;
+    this.#trial.run += window.counters.run;
+    this.#trial.failed += window.counters.failed;
+    this.#trial.nonFinite += window.counters.nonFinite;
+    const verdict = judgeProbation(this.#trial, this.#parts.probation());
+    if (verdict !== undefined) this.#verdict?.(verdict);
+  }
+
+  /** The runner lost everything it had loaded. */
+  runnerRestarted(code: string, detail: string): void {
+    this.#loaded.clear();
+    this.#active = undefined;
+    this.#parts.changed();
+    if (this.#record.journal?.state === 'PROVISIONAL') this.#verdict?.({ kind: 'CRASHED', code, detail });
+    else void this.#serveCommitted();
+  }
+
+  report(): ReportedModel {
+    const { journal, last } = this.#record;
+    const active = this.#active;
+    return {
+      model: this.model as ReportedModel['model'],
+      phase: journal?.state ?? 'IDLE',
+      ...(active === undefined ? {} : { active: { version: active.version, manifest: active.manifest, variant: active.variant } }),
+      ...(journal === undefined
+        ? {}
+        : { target: { version: journal.target.version, manifest: journal.target.manifest.sha256, progress: this.#progress(journal.state) } }),
+      ...(last === undefined ? {} : { last }),
+    };
+  }
+
+  #progress(state: UpdateState): number {
+    return state === 'DOWNLOADING' ? Math.min(1, this.#fetchedBytes / this.#bundleBytes) : 1;
+  }
+
+  #drive(): void {
+    this.#isDirty = true;
+    this.#driving ??= this.#run();
+    const journal = this.#record.journal;
+    if (journal !== undefined && this.#order !== undefined && this.#order.wanted?.manifest.sha256 !== journal.target.manifest.sha256) {
+      this.#attempt.abort();
+      this.#verdict?.({ kind: 'SUPERSEDED' });
+    }
+  }
+
+  async #run(): Promise<void> {
+    const { log } = this.#parts;
+    // Not within the call that started it: the caller goes on first.
+    await Promise.resolve();
+    while (!this.#stopping.signal.aborted) {
+      try {
+        if (this.#record.journal === undefined) {
+          this.#isDirty = false;
+          if (!(await this.#begin()) && !this.#isDirty) break;
+        }
+        const journal = this.#record.journal;
+        if (journal === undefined) continue;
+        const event = await this.#work(journal.state, journal.target);
+        if (this.#stopping.signal.aborted) break;
+        await this.#apply(event);
+      } catch (thrown) {
+        // The journal itself could not be written: nothing moved, the same step is taken again.
+        const error = asSerinError(thrown);
+        this.#fault = { code: error.code, detail: error.message.slice(0, 300) };
+        log('error', 'update step failed', { model: this.model, code: error.code, detail: error.message });
+        this.#parts.changed();
+        await this.#pause(3, this.#stopping.signal);
+      }
+    }
+    // In the same turn as the last look at #isDirty: an order that comes now starts a new run.
+    this.#driving = undefined;
+  }
+
+  /** Starts what the newest order asks for; false when there is nothing to do. */
+  async #begin(): Promise<boolean> {
+    const order = this.#order;
+    if (order === undefined) return false;
+    const { slots, store, log, now, keyset } = this.#parts;
+    const own = slots.get(this.model);
+    const plan = planModel({
+      wanted: order.wanted,
+      issuedAt: order.issuedAt,
+      isExpired: Math.min(order.expires, keyset().expires) <= now(),
+      slots: own,
+      journal: undefined,
+      denials: this.#record.denials,
+      isPreviousStored: await hasAll(store, own.previous),
+    });
+    if (this.#order !== order) return true;
+    if (plan.kind === 'retire') {
+      await this.#retire();
+      return true;
+    }
+    this.#noteHold(plan.kind === 'hold' ? plan.code : undefined, order);
+    if (plan.kind !== 'install') return false;
+    const seq = this.#record.seq + 1;
+    const journal = startUpdate(seq, plan.target);
+    await this.#write({ ...this.#record, seq, journal });
+    this.#attempt = new AbortController();
+    this.#fetchedBytes = 0;
+    this.#spentBytes = 0;
+    this.#bundleBytes = plan.target.bundleBytes;
+    log('info', 'update started', { model: this.model, version: plan.target.version, manifest: plan.target.manifest.sha256, isReturn: plan.target.isReturn });
+    this.#parts.changed();
+    return true;
+  }
+
+  #noteHold(code: string | undefined, order: Order): void {
+    if (code === 'METADATA_EXPIRED') this.#fault = { code, detail: `version ${order.wanted?.version ?? 0} of ${this.model} is not installed` };
+    else if (this.#fault?.code === 'METADATA_EXPIRED') this.#fault = undefined;
+  }
+
+  async #write(record: UpdateRecord): Promise<void> {
+    await writeRecord(this.#parts.documents, this.model, record);
+    this.#record = record;
+  }
+
+  async #apply(event: UpdateEvent): Promise<void> {
+    const journal = this.#record.journal;
+    if (journal === undefined) return;
+    const { clock, probation, log } = this.#parts;
+    const { journal: next, end, mustWrite } = stepUpdate(journal, event, clock.now() + probation().durationMs);
+    if (end !== undefined) {
+      await this.#write(closeRecord(this.#record, journal, end));
+      this.#opened = undefined;
+      if (end.outcome === 'COMMITTED') this.#fault = undefined;
+      const fields = { model: this.model, version: journal.target.version, outcome: end.outcome ?? 'SUPERSEDED', code: end.code, detail: end.detail };
+      log(end.outcome === 'COMMITTED' || end.outcome === undefined ? 'info' : 'warn', 'update ended', fields);
+      this.#parts.settled();
+    } else if (mustWrite) {
+      await this.#write({ ...this.#record, journal: next });
+      if (next.state !== journal.state) log('info', 'update', { model: this.model, version: next.target.version, state: next.state, code: event.code });
+    }
+    this.#parts.changed();
+  }
+
+  /** Does what a state is there for; everything that can go wrong comes back as an event. */
+  async #work(state: UpdateState, target: UpdateTarget): Promise<UpdateEvent> {
+    const signal = this.#attempt.signal;
+    const isWayOut = state === 'COMMITTING' || state === 'ROLLING_BACK';
+    if (signal.aborted && !isWayOut) return { kind: 'SUPERSEDED' };
+    try {
+      return await this.#workOn[state](target, signal);
+    } catch (thrown) {
+      if (signal.aborted && !isWayOut) return { kind: 'SUPERSEDED' };
+      const error = asSerinError(thrown);
+      const cause = { code: error.code, detail: error.detail ?? error.message };
+      if (isWayOut) {
+        this.#parts.log('error', 'update step failed', { model: this.model, state, ...cause });
+        if (state === 'COMMITTING' && damages.has(error.code)) return { kind: 'DAMAGED', ...cause };
+        await this.#pause(2, this.#stopping.signal);
+        return { kind: 'FAULTED', ...cause };
+      }
+      return this.#eventOf(state, cause);
+    }
+  }
+
+  async #eventOf(state: UpdateState, cause: { code: string; detail: string }): Promise<UpdateEvent> {
+    if (state === 'PROVISIONAL') return cause.code === 'INFERENCE_CRASHED' ? { kind: 'CRASHED', ...cause } : { kind: 'FAULTED', ...cause };
+    if (state === 'WARMUP' && cause.code === 'INFERENCE_CRASHED') return { kind: 'CRASHED', ...cause };
+    if (state === 'DOWNLOADING' && (cause.code === 'TRANSFER_STALLED' || cause.code === 'UNAVAILABLE')) {
+      await this.#pause(this.#record.journal?.attempts ?? 0, this.#attempt.signal);
+      return { kind: 'STALLED', ...cause };
+    }
+    const isLocal = state === 'VERIFYING' || state === 'STAGED';
+    if (isLocal && (cause.code === 'BUNDLE_DIGEST_MISMATCH' || cause.code === 'BLOB_NOT_FOUND')) return { kind: 'DAMAGED', ...cause };
+    return { kind: refusals.has(cause.code) ? 'REFUSED' : 'FAULTED', ...cause };
+  }
+
+  async #pause(attempts: number, signal: AbortSignal): Promise<void> {
+    const { clock, random } = this.#parts;
+    const durationMs = Math.min(backoffMaxMs, 500 * 2 ** attempts) * (0.5 + random());
+    await clock.sleep(durationMs, signal);
+  }
+
+  readonly #workOn: Record<UpdateState, (target: UpdateTarget, signal: AbortSignal) => Promise<UpdateEvent>> = {
+    DOWNLOADING: async (target, signal) => {
+      const { store, source, preference } = this.#parts;
+      const budget = byteBudgetFactor * (target.bundleBytes + target.manifest.size) + 1024 * 1024;
+      this.#fetchedBytes = 0;
+      const parts: FetchParts = {
+        store,
+        source,
+        signal,
+        spend: (bytes) => {
+          this.#spentBytes += bytes;
+          if (this.#spentBytes > budget)
+            throw new SerinError('TRANSFER_BUDGET_SPENT', { detail: `${this.#spentBytes} bytes for a bundle of ${target.bundleBytes}` });
+        },
+        progress: (bytes) => {
+          this.#fetchedBytes += bytes;
+          this.#parts.changed();
+        },
+      };
+      await fetchWhole(target.manifest.sha256, target.manifest.size, { ...parts, progress: () => {} });
+      const files = filesOf(chooseVariant(await this.#openOrdered(target), preference));
+      this.#bundleBytes = files.reduce((sum, { size }) => sum + size, 0);
+      const freeBytes = await store.freeBytes();
+      if (freeBytes < this.#bundleBytes + freeBytesMargin)
+        throw new SerinError('DISK_FULL', { detail: `${freeBytes} bytes free for a bundle of ${this.#bundleBytes}` });
+      for (const file of files) await fetchFile(file, parts);
+      return { kind: 'FETCHED' };
+    },
+    VERIFYING: async (target) => {
+      await this.#open(target);
+      return { kind: 'VERIFIED' };
+    },
+    STAGED: () => Promise.resolve({ kind: 'INTACT' }),
+    WARMUP: async (target) => {
+      const { bundle } = await this.#open(target);
+      await this.#warm(bundle);
+      const hasTrial = !target.isReturn && bundle.manifest.task === 'image-classification';
+      return { kind: hasTrial ? 'WARMED' : 'WARMED_WITHOUT_TRIAL' };
+    },
+    PROVISIONAL: async (target, signal) => {
+      const { clock, runner, slots } = this.#parts;
+      const remainingMs = (this.#record.journal?.deadline ?? 0) - clock.now();
+      if (remainingMs <= 0) return { kind: 'LATE', detail: 'the time for the probation is over' };
+      const { bundle, slot } = await this.#open(target, readVerifiedManifest);
+      await slots.update(this.model, (own) => setTrial(own, slot));
+      if (!this.#loaded.has(slot.manifest)) await this.#warm(bundle);
+      const ended = new AbortController();
+      const verdict = new Promise<UpdateEvent>((resolve) => {
+        this.#trial = { run: 0, failed: 0, nonFinite: 0 };
+        this.#verdict = resolve;
+      });
+      const late = clock.sleep(remainingMs, AbortSignal.any([signal, ended.signal])).then((): UpdateEvent => {
+        const { run } = this.#trial;
+        return signal.aborted ? { kind: 'SUPERSEDED' } : { kind: 'LATE', detail: `${run} frames in the time of the probation` };
+      });
+      try {
+        await runner.activate(slot.manifest);
+        this.#setActive(slot);
+        return await Promise.race([verdict, late]);
+      } finally {
+        this.#verdict = undefined;
+        ended.abort();
+      }
+    },
+    COMMITTING: async (target) => {
+      const { slots, runner } = this.#parts;
+      const { bundle, slot } = await this.#open(target, readVerifiedManifest);
+      const before = slots.get(this.model).committed;
+      await slots.update(this.model, (own) => commit(own, slot));
+      if (!this.#loaded.has(slot.manifest)) await this.#warm(bundle);
+      await runner.activate(slot.manifest);
+      this.#setActive(slot);
+      if (before !== undefined && before.manifest !== slot.manifest) await this.#drop(before.manifest);
+      return { kind: 'COMMITTED' };
+    },
+    ROLLING_BACK: async (target) => {
+      const { slots } = this.#parts;
+      await this.#serveCommitted();
+      const { committed } = slots.get(this.model);
+      if (committed?.manifest !== target.manifest.sha256) await this.#drop(target.manifest.sha256);
+      if (committed === undefined) this.#setActive(undefined);
+      await slots.update(this.model, dropTrial);
+      return { kind: 'DROPPED' };
+    },
+  };
+
+  /** The manifest as ordered by the director and signed by a release key. */
+  async #openOrdered(target: UpdateTarget): Promise<Manifest> {
+    const { store, keyset, self, agentVersion, now } = this.#parts;
+    const keys = keyset();
+    if (keys.expires <= now()) throw new SerinError('METADATA_EXPIRED', { detail: `keyset version ${keys.version}` });
+    const bytes = await readChecked(store, target.manifest.sha256);
+    const manifest = await openManifest(parseManifestDocument(bytes), keys, { fleet: self.fleet, model: this.model, version: target.version });
+    if (compareVersions(manifest.minAgent, agentVersion) > 0)
+      throw new SerinError('BUNDLE_TOO_NEW', { detail: `needs ${manifest.minAgent}, this is ${agentVersion}` });
+    const bytesSaid = bundleSizeBytes(manifest);
+    if (bytesSaid > target.bundleBytes) throw new SerinError('BUNDLE_TOO_LARGE', { detail: `${bytesSaid} bytes, ordered were ${target.bundleBytes}` });
+    return manifest;
+  }
+
+  /** Everything of the target read and checked once, kept while its update lasts. A trial does not end because a signature expired meanwhile. */
+  async #open(target: UpdateTarget, verifiedBefore?: typeof readVerifiedManifest): Promise<Opened> {
+    if (this.#opened?.slot.manifest === target.manifest.sha256) return this.#opened;
+    const manifest = await (verifiedBefore?.(this.#parts.store, target.manifest.sha256) ?? this.#openOrdered(target));
+    const choice = chooseVariant(manifest, this.#parts.preference);
+    const bundle = await loadable(this.#parts.store, target.manifest.sha256, manifest, choice);
+    this.#opened = { bundle, slot: slotOf(target.manifest.sha256, manifest, choice) };
+    return this.#opened;
+  }
+
+  async #warm(bundle: LoadableBundle): Promise<void> {
+    const report = await this.#parts.runner.warm(bundle);
+    this.#loaded.add(bundle.digest);
+    this.#parts.log('info', 'bundle warmed', { model: this.model, version: bundle.manifest.version, ...report });
+  }
+
+  #setActive(slot: Slot | undefined): void {
+    if (this.#active?.manifest !== slot?.manifest && slot !== undefined)
+      this.#parts.log('info', 'bundle activated', { model: this.model, version: slot.version, manifest: slot.manifest });
+    this.#active = slot;
+    this.#parts.changed();
+  }
+
+  async #drop(digest: Slot['manifest']): Promise<void> {
+    if (!this.#loaded.delete(digest)) return;
+    await this.#parts.runner.drop(digest);
+  }
+
+  /** Loads and activates what is committed; if that is damaged, what ran before it. One at a time. */
+  #serveCommitted(): Promise<void> {
+    const turn = this.#serving.then(async () => {
+      for (;;) {
+        const slot = this.#parts.slots.get(this.model).committed;
+        if (slot === undefined) return;
+        try {
+          if (!this.#loaded.has(slot.manifest)) await this.#warm(await openInstalled(this.#parts.store, slot));
+          await this.#parts.runner.activate(slot.manifest);
+          this.#setActive(slot);
+          return;
+        } catch (thrown) {
+          const error = asSerinError(thrown);
+          this.#fault = { code: error.code, detail: `version ${slot.version} of ${this.model}: ${error.message}`.slice(0, 300) };
+          this.#parts.log('error', 'committed bundle does not load', { model: this.model, version: slot.version, code: error.code, detail: error.message });
+          this.#parts.changed();
+          // A crash brings the runner back, and then this is asked for again; damage does not heal.
+          if (error.code === 'INFERENCE_CRASHED' || this.#stopping.signal.aborted) return;
+          await this.#parts.slots.update(this.model, fallBack);
+        }
+      }
+    });
+    this.#serving = turn.catch(() => {});
+    return turn;
+  }
+
+  async #retire(): Promise<void> {
+    const { slots, log, settled, changed } = this.#parts;
+    const { committed } = slots.get(this.model);
+    await slots.update(this.model, () => ({}));
+    if (committed !== undefined) await this.#drop(committed.manifest);
+    this.#setActive(undefined);
+    log('info', 'model retired', { model: this.model });
+    settled();
+    changed();
+  }
+}
+
+async function hasAll(store: BundleStore, slot: Slot | undefined): Promise<boolean> {
+  if (slot === undefined) return false;
+  for (const blob of slot.blobs) if (!(await store.has(blob))) return false;
+  return true;
+}
