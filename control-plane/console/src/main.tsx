@@ -3,10 +3,9 @@ import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { RouterProvider } from '@tanstack/react-router';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
+import { SerinError } from '@serin/protocol/errors';
 import { keys } from './data/keys.ts';
 import { createConsoleRouter } from './router.tsx';
-import { TooltipProvider } from './ui/tooltip.tsx';
-import { SerinError } from '@serin/protocol/errors';
 
 const client = new QueryClient({
   defaultOptions: {
@@ -25,9 +24,7 @@ if (root === null) throw new Error('index.html has no #root');
 createRoot(root).render(
   <StrictMode>
     <QueryClientProvider client={client}>
-      <TooltipProvider delay={350}>
-        <RouterProvider router={createConsoleRouter(client)} />
-      </TooltipProvider>
+      <RouterProvider router={createConsoleRouter(client)} />
     </QueryClientProvider>
   </StrictMode>,
 );

@@ -69,11 +69,15 @@ export function formatSpan(ms: number): string {
   return hours % 24 === 0 || days >= 10 ? `${days} d` : `${days} d ${hours % 24} h`;
 }
 
+/** In one unit: an age that is read in passing should not flicker. */
 export function formatAgo(at: number | null | undefined, now: number): string {
   if (at === null || at === undefined) return 'never';
-  const age = now - at;
-  if (age < 5000) return 'just now';
-  return `${formatSpan(age)} ago`;
+  const seconds = Math.floor((now - at) / 1000);
+  if (seconds < 5) return 'just now';
+  if (seconds < 60) return `${seconds} s ago`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
+  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ago`;
+  return `${Math.floor(seconds / 86_400)} d ago`;
 }
 
 const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
@@ -84,12 +88,18 @@ export const formatClock = (at: number): string => clock.format(at);
 export const formatDate = (at: number): string => dayAndClock.format(at);
 export const formatFull = (at: number): string => full.format(at);
 
+const acronyms: Readonly<Record<string, string>> = { ece: 'ECE', fp32: 'fp32', psi: 'PSI', p50: 'p50', p95: 'p95' };
+
 /** `AWAITING_APPROVAL` reads as `Awaiting approval`. */
 export function humanise(code: string): string {
   const words = code.replace(/[_-]+/g, ' ').trim();
   if (words === '') return '';
-  const lower = words === words.toUpperCase() ? words.toLowerCase() : words.replace(/([a-z0-9])([A-Z])/g, (_, before: string, after: string) => `${before} ${after.toLowerCase()}`);
-  return lower.charAt(0).toUpperCase() + lower.slice(1);
+  const spaced = words === words.toUpperCase() ? words : words.replace(/([a-z0-9])(?=[A-Z])/g, '$1 ');
+  return spaced
+    .toLowerCase()
+    .split(' ')
+    .map((word, index) => acronyms[word] ?? (index === 0 ? word.charAt(0).toUpperCase() + word.slice(1) : word))
+    .join(' ');
 }
 
 export function plural(count: number, one: string, many = `${one}s`): string {

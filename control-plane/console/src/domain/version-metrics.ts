@@ -23,6 +23,9 @@ function find(metrics: Readonly<Record<string, number>>, wanted: RegExp, which: 
   return null;
 }
 
+/** Whether a metric says something about the version alone, so that two versions can be compared by it. */
+export const isComparable = (name: string): boolean => !aside.test(name) && !/frames|count/i.test(name);
+
 const isPlain = (name: string): boolean => !isFloat(name) && !isInt8(name);
 
 /** The three figures that quantisation is judged by. A plain name speaks of what devices run. */

@@ -7,9 +7,9 @@ import { cn } from '../ui/cn.ts';
 import { HealthMark } from '../ui/health-mark.tsx';
 
 const edge: Record<Health, string> = {
-  failed: 'border-bad/45 bg-bad-soft',
-  drifting: 'border-warn/45 bg-warn-soft',
-  updating: 'border-info/45 bg-info-soft',
+  failed: 'border-bad/45 bg-bad-soft/70',
+  drifting: 'border-warn/40 bg-warn-soft/70',
+  updating: 'border-info/40 bg-info-soft/70',
   online: 'border-line bg-surface',
   offline: 'border-dashed border-line-strong bg-sunken',
   revoked: 'border-dashed border-line-strong bg-sunken',
@@ -25,24 +25,23 @@ export function DeviceCell({ device, canary }: { device: Device; canary: boolean
   const model = device.models[0];
   const moving = model !== undefined && model.desiredVersion !== null && model.desiredVersion !== model.version;
   const quiet = health === 'offline' || health === 'revoked';
-  const words = `${device.id}: ${healthLabel[health]}${model?.version == null ? '' : `, version ${model.version}`}${moving ? `, going to version ${model.desiredVersion}` : ''}${canary ? ', canary' : ''}`;
   return (
     <Link
       to="/devices/$id"
       params={{ id: device.id }}
       {...hooks(device, health)}
-      aria-label={words}
       className={cn('relative flex min-w-0 flex-col gap-1.5 overflow-hidden rounded-md border px-2.5 py-2 transition-colors hover:border-line-strong', edge[health])}
     >
       <span className="flex items-center gap-2">
-        <HealthMark health={health} label={false} />
+        <HealthMark health={health} />
         <span className="min-w-0 flex-1 truncate text-xs font-medium">{device.id}</span>
         {device.synthetic && <SyntheticTag />}
       </span>
       <span className="flex items-baseline gap-1.5">
         <span className={cn('rounded-xs font-mono text-xs', canary ? 'bg-canary px-1 text-canary-ink' : 'text-ink')}>{model?.version == null ? '–' : `v${model.version}`}</span>
         {moving && <span className="font-mono text-xs text-ink-2">→ v{model.desiredVersion}</span>}
-        <span className="ml-auto text-2xs text-ink-2">{quiet ? healthLabel[health].toLowerCase() : `${formatRate(device.live?.inferencesPerS)}/s · ${formatMs(device.live?.p95Ms)}`}</span>
+        {canary && <span className="sr-only">canary</span>}
+        <span className="ml-auto text-2xs text-ink-2 tabular-nums">{quiet ? healthLabel[health].toLowerCase() : `${formatRate(device.live?.inferencesPerS)}/s · ${formatMs(device.live?.p95Ms)}`}</span>
       </span>
       {model !== undefined && model.progress !== null && model.phase !== 'IDLE' && (
         <span aria-hidden className="absolute inset-x-0 bottom-0 h-0.5 origin-left bg-info transition-transform duration-300" style={{ transform: `scaleX(${model.progress})` }} />

@@ -62,6 +62,7 @@ function DeviceDetail({ device, id }: { device: Device; id: DeviceId }) {
   const health = deviceHealth(device);
   return (
     <Page
+      name={device.id}
       title={
         <span className="flex items-center gap-2.5">
           <HealthMark health={health} label={false} className="size-4" />
@@ -77,11 +78,12 @@ function DeviceDetail({ device, id }: { device: Device; id: DeviceId }) {
     >
       <Faults device={device} />
       <div className="grid items-start gap-5 lg:grid-cols-[minmax(0,1fr)_20rem] xl:grid-cols-[minmax(0,1fr)_24rem]">
-        <div className="flex min-w-0 flex-col gap-5">
+        {/* On a narrow screen both columns dissolve into one: what runs, how it went, the rest. */}
+        <div className="flex min-w-0 flex-col gap-5 max-lg:contents">
           <History device={device} id={id} />
           <Samples id={id} />
         </div>
-        <div className="order-first flex min-w-0 flex-col gap-5 lg:order-none">
+        <div className="flex min-w-0 flex-col gap-5 max-lg:contents">
           {device.models.map((model) => (
             <ModelPanel key={model.model} model={model} />
           ))}
@@ -138,7 +140,7 @@ function History({ device, id }: { device: Device; id: DeviceId }) {
 
   const shown = pointsWithin(points ?? [], spanMs[span]);
   return (
-    <Panel aria-labelledby="history">
+    <Panel aria-labelledby="history" className="max-lg:order-2">
       <PanelHead id="history" title="History">
         <Segmented
           label="Time span"
@@ -174,7 +176,7 @@ function Samples({ id }: { id: DeviceId }) {
   const { data: samples = [] } = useQuery(samplesQuery({ device: id }));
   if (samples.length === 0) return null;
   return (
-    <Panel aria-labelledby="samples">
+    <Panel aria-labelledby="samples" className="max-lg:order-4">
       <PanelHead id="samples" title="Recent samples" note="frames the device sent along" />
       <SampleGrid samples={samples.slice(0, 16)} withDevice={false} />
     </Panel>
@@ -184,7 +186,7 @@ function Samples({ id }: { id: DeviceId }) {
 function ModelPanel({ model }: { model: Device['models'][number] }) {
   const waiting = model.desiredVersion !== null && model.desiredVersion !== model.version;
   return (
-    <Panel aria-label={`Model ${model.model}`}>
+    <Panel aria-label={`Model ${model.model}`} className="max-lg:order-1">
       <PanelHead title={model.model}>
         {waiting ? <Badge tone="info">{model.phase === 'IDLE' ? 'Waiting' : humanise(model.phase)}</Badge> : <Badge tone="ok">As wanted</Badge>}
       </PanelHead>
@@ -209,7 +211,7 @@ function ModelPanel({ model }: { model: Device['models'][number] }) {
 function AboutPanel({ device }: { device: Device }) {
   const { live, drift, windows, refused } = device;
   return (
-    <Panel aria-label="About this device">
+    <Panel aria-label="About this device" className="max-lg:order-3">
       <PanelHead title="About" />
       <Facts className="p-4">
         <Fact name="Right, where judged">{formatPercent(live?.rightShare)}</Fact>

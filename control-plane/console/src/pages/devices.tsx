@@ -130,9 +130,10 @@ const columns: readonly Column[] = [
     key: 'id',
     name: 'Device',
     numeric: false,
-    className: 'min-w-0 flex-[2_1_11rem]',
+    className: 'min-w-32 flex-[2_1_11rem]',
     cell: (device) => (
       <span className="flex min-w-0 items-center gap-2">
+        <HealthMark health={deviceHealth(device)} className="sm:hidden" />
         <Link to="/devices/$id" params={{ id: device.id }} className="truncate font-medium after:absolute after:inset-0">
           {device.id}
         </Link>
@@ -144,7 +145,7 @@ const columns: readonly Column[] = [
     key: 'health',
     name: 'State',
     numeric: false,
-    className: 'w-28 shrink-0',
+    className: 'w-28 shrink-0 max-sm:hidden',
     cell: (device) => {
       const health = deviceHealth(device);
       return (
@@ -160,7 +161,7 @@ const columns: readonly Column[] = [
     key: 'version',
     name: 'Version',
     numeric: false,
-    className: 'w-28 shrink-0',
+    className: 'w-20 shrink-0 sm:w-28',
     cell: (device) => {
       const model = device.models[0];
       const moving = model !== undefined && model.desiredVersion !== null && model.desiredVersion !== model.version;
@@ -172,8 +173,8 @@ const columns: readonly Column[] = [
       );
     },
   },
-  { key: 'rate', name: 'Inf./s', numeric: true, className: 'w-18 shrink-0', cell: (device) => formatRate(device.live?.inferencesPerS) },
-  { key: 'p95', name: 'p95', numeric: true, className: 'w-22 shrink-0', cell: (device) => formatMs(device.live?.p95Ms) },
+  { key: 'rate', name: 'Inf./s', numeric: true, className: 'w-12 shrink-0 sm:w-18', cell: (device) => formatRate(device.live?.inferencesPerS) },
+  { key: 'p95', name: 'p95', numeric: true, className: 'w-16 shrink-0 sm:w-22', cell: (device) => formatMs(device.live?.p95Ms) },
   {
     key: 'bad',
     name: 'Bad frames',
@@ -206,9 +207,9 @@ function DeviceTable({ devices, sort, desc }: { devices: readonly Device[]; sort
   const rows = useVirtualizer({ count: devices.length, getScrollElement: () => scroller.current, estimateSize: () => rowPx, overscan: 12 });
   return (
     <div ref={scroller} className="overflow-auto" style={{ maxHeight: height }} tabIndex={0} role="region" aria-label="Devices, scrollable">
-      <div role="table" aria-label="Devices" aria-rowcount={devices.length + 1} className="min-w-[33rem]">
+      <div role="table" aria-label="Devices" aria-rowcount={devices.length + 1} className="min-w-[24rem]">
         <div role="rowgroup" className="sticky top-0 z-1 bg-surface">
-          <div role="row" aria-rowindex={1} className="flex h-9 items-center gap-4 border-b border-line px-4">
+          <div role="row" aria-rowindex={1} className="flex h-9 items-center gap-3 border-b border-line px-4 sm:gap-4">
             {columns.map((column) => (
               <div key={column.key} role="columnheader" aria-sort={sort === column.key ? (desc ? 'descending' : 'ascending') : 'none'} className={cn(column.className, column.numeric && 'text-right')}>
                 <SortLink column={column} sort={sort} desc={desc} />
@@ -228,11 +229,11 @@ function DeviceTable({ devices, sort, desc }: { devices: readonly Device[]; sort
                 data-testid={`row-${device.id}`}
                 data-version={device.models[0]?.version ?? ''}
                 data-state={deviceHealth(device)}
-                className="absolute inset-x-0 top-0 flex items-center gap-4 border-b border-line px-4 text-sm hover:bg-hover"
+                className="absolute inset-x-0 top-0 flex items-center gap-3 border-b border-line px-4 sm:gap-4 text-sm hover:bg-hover"
                 style={{ height: rowPx, transform: `translateY(${item.start}px)` }}
               >
                 {columns.map((column) => (
-                  <div key={column.key} role="cell" className={cn(column.className, column.numeric && 'text-right')}>
+                  <div key={column.key} role="cell" className={cn(column.className, column.numeric && 'text-right tabular-nums')}>
                     {column.cell(device)}
                   </div>
                 ))}

@@ -1,14 +1,13 @@
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { ArrowRight, BadgeCheck, Check, ChevronRight, Sparkles, X } from 'lucide-react';
-import { useState } from 'react';
 import type { Model, ModelVersion } from '@serin/protocol/api/resources';
 import { api } from '../data/api.ts';
 import { rememberJob, useAction } from '../data/actions.ts';
 import { modelsQuery, versionsQuery } from '../data/queries.ts';
 import { useRefusal } from '../data/use-session.ts';
 import { formatBytes, formatFull, formatMs, formatNumber, formatPercent, humanise, plural } from '../domain/format.ts';
-import { quantisationPairs, servedAccuracy, type MetricPair } from '../domain/version-metrics.ts';
+import { isComparable, quantisationPairs, servedAccuracy, type MetricPair } from '../domain/version-metrics.ts';
 import { Badge, Code } from '../ui/badge.tsx';
 import { Button } from '../ui/button.tsx';
 import { cn } from '../ui/cn.ts';
@@ -78,6 +77,17 @@ function Versions({ model, open }: { model: Model; open: number | undefined }) {
       <PanelHead id="versions" title={model.name} note={`${plural(model.versions, 'version')}, on ${plural(model.devices, 'device')}`} />
       {versions === undefined && <Skeleton className="m-4 h-48" />}
       {versions?.length === 0 && <Empty title="No version yet">Train one, or push a ready ONNX file.</Empty>}
+      {versions !== undefined && versions.length > 0 && (
+        <div aria-hidden className={cn('hidden h-8 items-center gap-x-3 border-b border-line px-4 text-xs font-medium text-ink-3 md:grid', rowGrid)}>
+          <span className="col-start-2">Version</span>
+          <span>Gate</span>
+          <span>Origin</span>
+          <span className="text-right">Accuracy</span>
+          <span className="text-right">Size</span>
+          <span className="text-right">In service</span>
+          <span className="text-right">Made</span>
+        </div>
+      )}
       <ul className="divide-y divide-line">
         {versions?.map((version) => (
           <li key={version.version}>
@@ -90,6 +100,8 @@ function Versions({ model, open }: { model: Model; open: number | undefined }) {
   );
 }
 
+const rowGrid = 'md:grid-cols-[1rem_3.5rem_8rem_minmax(0,1fr)_5rem_5rem_5.5rem_5.5rem]';
+
 function VersionRow({ model, version, open }: { model: Model; version: ModelVersion; open: boolean }) {
   return (
     <Link
@@ -97,7 +109,7 @@ function VersionRow({ model, version, open }: { model: Model; version: ModelVers
       search={{ model: model.name, ...(open ? {} : { version: version.version }) }}
       resetScroll={false}
       aria-expanded={open}
-      className="grid grid-cols-[1rem_3.5rem_minmax(0,1fr)_auto] items-center gap-x-3 gap-y-1 px-4 py-2.5 hover:bg-hover md:grid-cols-[1rem_3.5rem_7.500rem_minmax(0,1fr)_6rem_6rem_5.500rem_6.500rem]"
+      className={cn('grid grid-cols-[1rem_2.5rem_minmax(0,1fr)_auto] items-center gap-x-3 gap-y-1 px-4 py-2.5 hover:bg-hover', rowGrid)}
     >
       <ChevronRight className={cn('size-4 text-ink-3 transition-transform', open && 'rotate-90')} aria-hidden />
       <span className="font-mono text-sm font-medium">v{version.version}</span>
@@ -157,7 +169,7 @@ function VersionDetail({ version, champion }: { version: ModelVersion; champion:
               {metrics.map(([name, value]) => (
                 <div key={name} className="flex items-baseline gap-3 border-b border-line py-1.5 text-sm">
                   <dt className="min-w-0 flex-1 truncate text-ink-2">{humanise(name)}</dt>
-                  {champion !== undefined && champion.version !== version.version && champion.metrics[name] !== undefined && <dd className="text-xs text-ink-3">{formatNumber(champion.metrics[name])}</dd>}
+                  {champion !== undefined && champion.version !== version.version && isComparable(name) && champion.metrics[name] !== undefined && <dd className="text-xs text-ink-3">{formatNumber(champion.metrics[name])}</dd>}
                   <dd className="font-medium">{formatNumber(value)}</dd>
                 </div>
               ))}

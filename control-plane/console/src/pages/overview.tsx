@@ -11,9 +11,8 @@ import { formatCount, formatPercent, formatRate, formatSpan, humanise, plural } 
 import { isRunning, jobFraction, jobTitle } from '../domain/job-view.ts';
 import { isLive } from '../domain/rollout-view.ts';
 import type { Rate } from '../live/merge.ts';
-import { Badge } from '../ui/badge.tsx';
+import { Badge, Code } from '../ui/badge.tsx';
 import { buttonClass } from '../ui/button.tsx';
-import { Code } from '../ui/badge.tsx';
 import { Empty, Page, Panel, PanelHead, Skeleton } from '../ui/panel.tsx';
 import { ProgressBar } from '../ui/progress.tsx';
 import { Ago } from '../ui/time.tsx';
@@ -33,9 +32,9 @@ export function OverviewPage() {
   const busy = active.length + running.length + open.length > 0;
 
   return (
-    <Page title="Overview">
+    <Page title="Overview" note={overview?.attention.length === 0 && <Calm />}>
+      {overview !== undefined && overview.attention.length > 0 && <Attention overview={overview} />}
       <KeyFigures overview={overview} devices={devices} />
-      {overview !== undefined && <Attention overview={overview} />}
       <div className={busy ? 'grid items-start gap-5 lg:grid-cols-[minmax(0,1fr)_22rem] xl:grid-cols-[minmax(0,1fr)_26rem]' : ''}>
         <Fleet devices={devices} rollouts={active} />
         {busy && (
@@ -76,16 +75,16 @@ function KeyFigures({ overview, devices }: { overview: Overview | undefined; dev
 
 function Figure({ name, value, unit, note, children }: { name: string; value: string; unit?: string; note: string; children?: ReactNode }) {
   return (
-    <div className="flex min-w-0 items-end gap-3 px-4 py-3.5">
+    <div className="flex min-w-0 gap-3 px-4 py-3.5">
       <div className="min-w-0 shrink-0">
         <p className="text-xs text-ink-2">{name}</p>
         <p className="mt-1 flex items-baseline gap-1.5">
-          <span className="text-2xl font-semibold tracking-[-0.02em]">{value}</span>
+          <span className="text-2xl font-semibold tracking-[-0.02em] tabular-nums">{value}</span>
           {unit !== undefined && <span className="text-sm text-ink-3">{unit}</span>}
         </p>
         <p className="text-2xs text-ink-3">{note}</p>
       </div>
-      <div className="hidden min-w-0 flex-1 pb-1 xl:block">{children}</div>
+      <div className="hidden min-w-0 flex-1 self-end pb-1 xl:block">{children}</div>
     </div>
   );
 }
@@ -125,16 +124,17 @@ type AttentionItem = Overview['attention'][number];
 
 const attentionIcon = { alert: Activity, rollout: Waypoints, device: Cpu, job: ListChecks } as const;
 
+function Calm() {
+  return (
+    <span className="inline-flex items-center gap-1.5">
+      <CircleCheck className="size-3.5 text-ok" aria-hidden />
+      Nothing needs attention.
+    </span>
+  );
+}
+
 /** What wants a person, each with one thing to do. */
 function Attention({ overview }: { overview: Overview }) {
-  if (overview.attention.length === 0) {
-    return (
-      <p className="flex items-center gap-2 rounded-lg border border-line bg-surface px-4 py-2.5 text-sm text-ink-2 shadow-raised">
-        <CircleCheck className="size-4 text-ok" aria-hidden />
-        Nothing needs attention.
-      </p>
-    );
-  }
   return (
     <Panel aria-labelledby="attention">
       <PanelHead id="attention" title="Needs attention" note={plural(overview.attention.length, 'item')} />

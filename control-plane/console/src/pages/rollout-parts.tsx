@@ -18,7 +18,7 @@ export function RolloutStatusBadge({ rollout }: { rollout: Rollout }) {
 /** Done, now, planned: by fill, by mark and in words. */
 export function StageLine({ rollout, tall = false }: { rollout: Rollout; tall?: boolean }) {
   return (
-    <ol className="flex min-w-0 gap-1.5" aria-label="Stages">
+    <ol className="flex min-w-0 gap-3" aria-label="Stages">
       {rollout.stages.map((stage, index) => (
         <li key={`${stage.label} ${String(index)}`} className="flex min-w-0 flex-1 flex-col gap-1.5" aria-current={stage.state === 'now' ? 'step' : undefined}>
           <span className={cn('relative overflow-hidden rounded-full', tall ? 'h-1.5' : 'h-1', stage.state === 'done' ? 'bg-ok' : 'bg-line')} aria-hidden>

@@ -36,6 +36,7 @@ export function RolloutPage() {
   return (
     <>
       <Page
+        name={`${rollout.model} v${rollout.version}`}
         title={
           <span className="flex flex-wrap items-center gap-x-3 gap-y-1">
             <Link to="/models" search={{ model: rollout.model, version: rollout.version }} className="hover:underline">

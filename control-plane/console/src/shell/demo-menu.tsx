@@ -1,10 +1,9 @@
-import { Bug, FileWarning, FlaskConical, Lightbulb, LightbulbOff, Signature } from 'lucide-react';
+import { Bug, FileWarning, Lightbulb, LightbulbOff, Signature } from 'lucide-react';
 import { useNavigate } from '@tanstack/react-router';
+import type { ReactElement } from 'react';
 import type { RequestOf } from '@serin/protocol/api/routes';
 import { api } from '../data/api.ts';
 import { rememberRollout, useAction } from '../data/actions.ts';
-import { useRefusal } from '../data/use-session.ts';
-import { Button } from '../ui/button.tsx';
 import { Menu, MenuItem, MenuLabel, MenuSeparator } from '../ui/menu.tsx';
 import { showDone } from '../ui/toasts.ts';
 
@@ -14,10 +13,8 @@ type Kind = RequestOf<'demoPublish'>['body']['kind'];
 const dim: Light = { level: 0.45, warmth: 0.6 };
 const usual: Light = { level: 1, warmth: 0 };
 
-/** Only where the server runs the demo: makes happen what the product is there to catch. */
-export function DemoMenu() {
+export default function DemoMenu({ trigger }: { trigger: ReactElement }) {
   const navigate = useNavigate();
-  const refusal = useRefusal('demoPublish');
   const light = useAction<Light, 'demoLight'>((body) => api('demoLight', { body }));
   const publish = useAction<Kind, 'demoPublish'>(
     (kind) => api('demoPublish', { body: { kind } }),
@@ -27,12 +24,6 @@ export function DemoMenu() {
     },
   );
   const change = (body: Light, words: string): void => light.mutate(body, { onSuccess: () => showDone(words, 'Devices report it within a few windows.') });
-  const trigger = (
-    <Button refusal={refusal} busy={publish.isPending} aria-label="Demo" icon={<FlaskConical className="size-4 text-ink-2" aria-hidden />} className="px-2.5">
-      <span className="hidden md:inline">Demo</span>
-    </Button>
-  );
-  if (refusal !== null) return trigger;
   return (
     <Menu trigger={trigger}>
       <MenuLabel>The light in the hall</MenuLabel>

@@ -43,12 +43,11 @@ export function SideBar() {
               key={to}
               to={to}
               activeOptions={{ exact, includeSearch: false }}
-              aria-label={count === null ? label : `${label}, ${count.count} ${count.words}`}
               title={label}
               className="relative flex h-8 items-center gap-2.5 rounded-md px-2.5 text-sm font-medium text-ink-2 hover:bg-hover hover:text-ink aria-[current=page]:bg-hover aria-[current=page]:text-ink"
             >
               <Icon className="size-4 shrink-0" strokeWidth={1.8} aria-hidden />
-              <span className="hidden xl:inline">{label}</span>
+              <span className="max-xl:sr-only">{label}</span>
               {count !== null && <Count {...count} className="absolute top-1 right-1 xl:static xl:ml-auto" />}
             </Link>
           );
@@ -75,7 +74,6 @@ export function BottomBar() {
             key={to}
             to={to}
             activeOptions={{ exact, includeSearch: false }}
-            aria-label={count === null ? label : `${label}, ${count.count} ${count.words}`}
             className="relative flex flex-col items-center justify-center gap-1 text-[0.625rem] font-medium text-ink-3 aria-[current=page]:text-ink"
           >
             <Icon className="size-5" strokeWidth={1.7} aria-hidden />
@@ -88,10 +86,11 @@ export function BottomBar() {
   );
 }
 
-function Count({ count, alarming, className }: { count: number; alarming: boolean; className?: string }) {
+function Count({ count, words, alarming, className }: { count: number; words: string; alarming: boolean; className?: string }) {
   return (
-    <span aria-hidden className={cn('inline-flex h-4 min-w-4 items-center justify-center rounded-full px-1 text-[0.625rem] leading-none font-semibold', alarming ? 'bg-warn-soft text-warn' : 'bg-sunken text-ink-2', className)}>
+    <span className={cn('inline-flex h-4 min-w-4 items-center justify-center rounded-full px-1 text-[0.625rem] leading-none font-semibold', alarming ? 'bg-warn-soft text-warn' : 'bg-sunken text-ink-2', className)}>
       {count}
+      <span className="sr-only"> {words}</span>
     </span>
   );
 }

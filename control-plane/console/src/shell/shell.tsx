@@ -6,6 +6,7 @@ import { sessionQuery } from '../data/queries.ts';
 import { followEvents } from '../live/event-source.ts';
 import { Skeleton } from '../ui/panel.tsx';
 import { Toaster } from '../ui/toaster.tsx';
+import { popupLayerId } from '../ui/popup-layer.ts';
 import { ConnectionBanner } from './freshness.tsx';
 import { BottomBar, SideBar } from './navigation.tsx';
 import { TopBar } from './top-bar.tsx';
@@ -53,6 +54,7 @@ export function Shell() {
       </main>
       <BottomBar />
       <Toaster />
+      <section id={popupLayerId} aria-label="Menus and hints" />
       <Suspense fallback={null}>
         {jobs !== undefined && <JobsDrawer focus={jobs} />}
         {palette && <Palette onClose={() => setPalette(false)} />}

@@ -59,14 +59,15 @@ export function Drawer({ open, onClose, title, description, children }: DialogPr
       <Base.Portal>
         <Backdrop />
         <Base.Popup className="slide-right fixed inset-y-0 right-0 z-40 flex w-full max-w-xl flex-col bg-raised shadow-float outline-none">
+          {/* First in order, so that opening the drawer never lands on a button that does something. */}
+          <Base.Close aria-label="Close" className={closeClass}>
+            <X className="size-4" aria-hidden />
+          </Base.Close>
           <div className="border-b border-line px-5 py-4 pr-14">
             <Base.Title className="text-base font-semibold">{title}</Base.Title>
             {description !== undefined && <Base.Description className="text-sm text-ink-3">{description}</Base.Description>}
           </div>
           <div className="min-h-0 flex-1 overflow-y-auto">{children}</div>
-          <Base.Close aria-label="Close" className={closeClass}>
-            <X className="size-4" aria-hidden />
-          </Base.Close>
         </Base.Popup>
       </Base.Portal>
     </Base.Root>

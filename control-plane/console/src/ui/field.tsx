@@ -1,3 +1,4 @@
+import { ChevronDown } from 'lucide-react';
 import { useId, type ComponentProps, type ReactNode } from 'react';
 import { cn } from './cn.ts';
 
@@ -27,9 +28,12 @@ export function SelectField({ label, hideLabel = false, className, children, ...
       <label htmlFor={id} className={hideLabel ? 'sr-only' : 'text-xs font-medium text-ink-2'}>
         {label}
       </label>
-      <select id={id} {...rest} className={cn(boxClass, 'pr-7')}>
-        {children}
-      </select>
+      <span className="relative flex">
+        <select id={id} {...rest} className={cn(boxClass, 'w-full cursor-pointer appearance-none pr-8')}>
+          {children}
+        </select>
+        <ChevronDown className="pointer-events-none absolute top-2 right-2 size-4 text-ink-3" aria-hidden />
+      </span>
     </div>
   );
 }

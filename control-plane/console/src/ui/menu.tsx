@@ -1,12 +1,14 @@
 import { Menu as Base } from '@base-ui/react/menu';
 import type { ReactElement, ReactNode } from 'react';
 import { cn } from './cn.ts';
+import { popupLayer } from './popup-layer.ts';
 
+/** Rendered once its button was pressed, see MenuButton: so it begins open. */
 export function Menu({ trigger, children, align = 'end' }: { trigger: ReactElement; children: ReactNode; align?: 'start' | 'end' }) {
   return (
-    <Base.Root>
+    <Base.Root defaultOpen>
       <Base.Trigger render={trigger} />
-      <Base.Portal>
+      <Base.Portal container={popupLayer()}>
         <Base.Positioner sideOffset={6} align={align} className="z-40 outline-none">
           <Base.Popup className="pop min-w-52 rounded-lg bg-raised p-1 shadow-float outline-none">{children}</Base.Popup>
         </Base.Positioner>

@@ -17,13 +17,23 @@ export function PanelHead({ title, note, children, id }: { title: ReactNode; not
   );
 }
 
-export function Page({ title, note, actions, children, wide = false }: { title: ReactNode; note?: ReactNode; actions?: ReactNode; children: ReactNode; wide?: boolean }) {
+interface PageProps {
+  title: ReactNode;
+  /** What the tab and the history call it, where the title is more than words. */
+  name?: string;
+  note?: ReactNode;
+  actions?: ReactNode;
+  children: ReactNode;
+}
+
+export function Page({ title, name = typeof title === 'string' ? title : '', note, actions, children }: PageProps) {
   return (
-    <div className={cn('mx-auto flex w-full flex-col gap-5 px-4 py-5 sm:px-6 lg:px-8 lg:py-7', wide ? 'max-w-none' : 'max-w-[92rem]')}>
+    <div className="mx-auto flex w-full max-w-[92rem] flex-col gap-5 px-4 py-5 sm:px-6 lg:px-8 lg:py-7">
+      <title>{name === '' ? 'Serin' : `${name} · Serin`}</title>
       <div className="flex flex-wrap items-center gap-x-4 gap-y-2">
         <div className="min-w-0">
           <h1 className="text-xl font-semibold tracking-[-0.015em]">{title}</h1>
-          {note !== undefined && <p className="text-sm text-ink-3">{note}</p>}
+          {note !== undefined && note !== false && <p className="text-sm text-ink-3">{note}</p>}
         </div>
         {actions !== undefined && <div className="ml-auto flex flex-wrap items-center gap-2">{actions}</div>}
       </div>

@@ -1,17 +1,58 @@
-import { Tooltip as Base } from '@base-ui/react/tooltip';
-import type { ReactElement, ReactNode } from 'react';
+import { cloneElement, lazy, Suspense, useId, useRef, useState, type FocusEvent, type PointerEvent, type ReactElement, type ReactNode } from 'react';
 
-export const TooltipProvider = Base.Provider;
+const TooltipPopup = lazy(() => import('./tooltip-popup.tsx').then(({ TooltipPopup: popup }) => ({ default: popup })));
 
-export function Tooltip({ text, children, side = 'top' }: { text: ReactNode; children: ReactElement; side?: 'top' | 'bottom' | 'left' | 'right' }) {
+const delayMs = 350;
+
+interface TriggerProps {
+  'aria-describedby'?: string | undefined;
+  onPointerEnter?: (event: PointerEvent<HTMLElement>) => void;
+  onPointerLeave?: () => void;
+  onFocus?: (event: FocusEvent<HTMLElement>) => void;
+  onBlur?: () => void;
+  onKeyDown?: (event: { key: string }) => void;
+}
+
+/** The popup and its library are fetched when somebody first points at something that has one. */
+export function Tooltip({ text, children, side = 'top' }: { text: ReactNode; children: ReactElement<TriggerProps>; side?: 'top' | 'bottom' | 'left' | 'right' }) {
+  const [anchor, setAnchor] = useState<HTMLElement | null>(null);
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const id = useId();
+  const hide = (): void => {
+    clearTimeout(timer.current);
+    setAnchor(null);
+  };
   return (
-    <Base.Root>
-      <Base.Trigger render={children} />
-      <Base.Portal>
-        <Base.Positioner side={side} sideOffset={6} className="z-50">
-          <Base.Popup className="pop max-w-72 rounded-md bg-raised px-2.5 py-1.5 text-xs text-ink shadow-float">{text}</Base.Popup>
-        </Base.Positioner>
-      </Base.Portal>
-    </Base.Root>
+    <>
+      {cloneElement(children, {
+        'aria-describedby': anchor === null ? children.props['aria-describedby'] : id,
+        onPointerEnter: (event) => {
+          children.props.onPointerEnter?.(event);
+          const target = event.currentTarget;
+          if (event.pointerType === 'mouse') timer.current = setTimeout(() => setAnchor(target), delayMs);
+        },
+        onPointerLeave: () => {
+          children.props.onPointerLeave?.();
+          hide();
+        },
+        onFocus: (event) => {
+          children.props.onFocus?.(event);
+          if (event.currentTarget.matches(':focus-visible')) setAnchor(event.currentTarget);
+        },
+        onBlur: () => {
+          children.props.onBlur?.();
+          hide();
+        },
+        onKeyDown: (event) => {
+          children.props.onKeyDown?.(event);
+          if (event.key === 'Escape' || event.key === 'Enter' || event.key === ' ') hide();
+        },
+      })}
+      {anchor !== null && (
+        <Suspense fallback={null}>
+          <TooltipPopup id={id} anchor={anchor} text={text} side={side} />
+        </Suspense>
+      )}
+    </>
   );
 }
