@@ -1,0 +1,48 @@
+import { frameBytes, renderFrame, type Light } from '@serin/inference/scene';
+import type { Random } from '@serin/inference/random';
+import type { Clock, Frame, FrameSource } from './ports.ts';
+
+export interface RenderedCameraOptions {
+  fps: number;
+  /** Asked for at every frame: the hall's light may change. */
+  light: () => Light;
+  clock: Clock;
+  random: Random;
+}
+
+/**
+ * The synthetic bin camera. Frames fall due at a steady pace; whoever is late gets the newest, and the ones before
+ * it count as passed over, as with a real camera. What lies in the bin is known, and said.
+ */
+export function createRenderedCamera({ fps, light, clock, random }: RenderedCameraOptions): FrameSource {
+  const periodMs = 1000 / fps;
+  const pixels = new Uint8Array(frameBytes);
+  const closing = new AbortController();
+  let dueAt = clock.elapsed();
+  let skipped = 0;
+
+  return {
+    description: `rendered bin camera, ${fps} frames a second`,
+    synthetic: true,
+    async next(signal): Promise<Frame | undefined> {
+      const ended = AbortSignal.any([signal, closing.signal]);
+      for (let waitMs = dueAt - clock.elapsed(); waitMs > 0 && !ended.aborted; waitMs = dueAt - clock.elapsed()) await clock.sleep(waitMs, ended);
+      if (ended.aborted) return undefined;
+      const late = Math.floor((clock.elapsed() - dueAt) / periodMs);
+      skipped += late;
+      const capturedAt = dueAt + late * periodMs;
+      dueAt = capturedAt + periodMs;
+      const { label } = renderFrame(random, light(), pixels);
+      return { pixels, capturedAt, truth: { label, origin: 'simulated-annotator' } };
+    },
+    takeSkipped() {
+      const taken = skipped;
+      skipped = 0;
+      return taken;
+    },
+    close() {
+      closing.abort();
+      return Promise.resolve();
+    },
+  };
+}
