@@ -103,6 +103,7 @@ export interface Spool {
 
 /** A verified bundle, as the runner needs it. */
 export interface LoadableBundle {
+  /** Of the signed manifest: the name of the bundle everywhere. */
   digest: Digest;
   manifest: Manifest;
   variant: Variant;
@@ -163,9 +164,10 @@ export interface Engine {
   open(model: Uint8Array): Promise<EngineSession>;
 }
 
-/** A frame with the time it was taken (`Clock.elapsed`) and, where the source knows it, what is really on it. */
+/** A frame with the time it was taken and, where the source knows it, what is really on it. */
 export interface Frame {
   pixels: Uint8Array;
+  /** On the monotonic clock (`Clock.elapsed`). */
   capturedAt: number;
   truth?: { label: number; origin: 'device-outcome' | 'simulated-annotator' };
 }
