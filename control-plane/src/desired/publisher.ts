@@ -40,6 +40,13 @@ const dayMs = 24 * 3_600_000;
 export function createDesiredPublisher(options: DesiredPublisherOptions): DesiredPublisher {
   const { store, link, keys, fleet, clock, log, windowMs, validMs = 30 * dayMs, pollMs = 1000 } = options;
   let unlisten: () => void = () => {};
+  let requeuedAt = clock();
+
+  /** Long before documents expire, and whenever a broker may have forgotten them, all are published again. */
+  async function requeueAll(): Promise<void> {
+    await store.transaction((tx) => requeueDesired(tx, clock()));
+    requeuedAt = clock();
+  }
 
   async function documentOf(row: DesiredRow): Promise<Uint8Array> {
     const now = clock();
@@ -62,9 +69,17 @@ export function createDesiredPublisher(options: DesiredPublisherOptions): Desire
     const queued = await store.db.select().from(outbox).orderBy(asc(outbox.id)).limit(batchMax);
     if (queued.length === 0) return false;
     const subjects = [...new Set(queued.map(({ subject }) => subject))];
-    const rows = await store.db.select({ desired }).from(desired).innerJoin(devices, eq(devices.id, desired.device)).where(inArray(desired.device, subjects));
+    const rows = await store.db
+      .select({ desired, state: devices.state })
+      .from(desired)
+      .innerJoin(devices, eq(devices.id, desired.device))
+      .where(inArray(desired.device, subjects));
     await Promise.all(
-      rows.map(async ({ desired: row }) => link.publish(down(deviceId.parse(row.device), 'desired'), await documentOf(row), { qos: 1, retain: true })),
+      rows.map(async ({ desired: row, state }) => {
+        // An empty message makes the broker forget the orders of a revoked device.
+        const payload = state === 'ACTIVE' ? await documentOf(row) : new Uint8Array();
+        await link.publish(down(deviceId.parse(row.device), 'desired'), payload, { qos: 1, retain: true });
+      }),
     );
     // Only what was read above: an order that came meanwhile has its own row and is published next.
     await store.db.delete(outbox).where(
@@ -78,7 +93,11 @@ export function createDesiredPublisher(options: DesiredPublisherOptions): Desire
 
   const rounds = createRounds({
     pollMs,
-    work: async () => link.connected && (await publishSome()),
+    async work() {
+      if (!link.connected) return false;
+      if (clock() - requeuedAt > validMs / 3) await requeueAll();
+      return publishSome();
+    },
     onError: (error) => log.warn({ err: asSerinError(error) }, 'desired documents wait: they could not be published'),
   });
 
@@ -88,8 +107,7 @@ export function createDesiredPublisher(options: DesiredPublisherOptions): Desire
     async start() {
       // A broker that keeps retained messages in memory has forgotten them; one that does not takes them twice without harm.
       unlisten = link.onConnected(() => {
-        store
-          .transaction((tx) => requeueDesired(tx, clock()))
+        requeueAll()
           .then(rounds.wake)
           .catch((error: unknown) => log.warn({ err: asSerinError(error) }, 'desired documents could not be queued again'));
       });

@@ -4,28 +4,26 @@ import { createKeyPair, importSigningKey, type SigningKey } from '@serin/protoco
 import type { Keyset } from '@serin/protocol/bundle/keyset';
 import { decode } from '@serin/protocol/codec';
 import { SerinError } from '@serin/protocol/errors';
-import { deviceId, digest, fleetId, modelName } from '@serin/protocol/ids';
+import { deviceId, digest, fleetId } from '@serin/protocol/ids';
 import { openDesired } from '@serin/protocol/messages/desired';
 import { down } from '@serin/protocol/topics';
-import { createChanges } from '../changes.ts';
 import { addDevices } from '../link/testing.ts';
 import { createLog } from '../log.ts';
 import { desired, devices, outbox } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
 import { openTestStore } from '../store/testing.ts';
-import { desiredVersion, initialDesired, setDesired, withModel } from './desired.ts';
-import { createOutbox, type Outbox } from './outbox.ts';
+import { initialDesired, orderSamples, orderVersion, withdrawModel } from './intent.ts';
+import { createDesiredPublisher, type DesiredPublisher } from './publisher.ts';
 import { addVersions } from './testing.ts';
 
 const fleet = fleetId.parse('fleet-1');
-const picker = modelName.parse('picker');
 const ada = deviceId.parse('ada');
 const never = new AbortController().signal;
-const keysetBlob = { version: 1, sha256: digest.parse('ee'.repeat(32)), size: 100 };
+const keysetBlob = { sha256: digest.parse('ee'.repeat(32)), size: 100 };
 
 let store: Store;
 let director: SigningKey;
-const running: Outbox[] = [];
+const running: DesiredPublisher[] = [];
 
 beforeEach(async () => {
   store = await openTestStore();
@@ -86,18 +84,16 @@ function fakeLink(connected = true) {
   };
 }
 
-function create(link: ReturnType<typeof fakeLink>, changes = createChanges()): Outbox {
-  const made = createOutbox({
+function create(link: ReturnType<typeof fakeLink>, clock = Date.now): DesiredPublisher {
+  const made = createDesiredPublisher({
     store,
     link: link.link,
-    changes,
-    clock: Date.now,
-    log: createLog('silent'),
+    keys: { director, keyset: keys(), keysetBlob },
     fleet,
-    director,
-    keyset: keysetBlob,
+    clock,
+    log: createLog('silent'),
     windowMs: 2_000,
-    intervalMs: 20,
+    pollMs: 20,
   });
   running.push(made);
   return made;
@@ -108,24 +104,25 @@ const keys = (): Keyset => {
   return { v: 1, fleet, version: 1, expires: 1e15, roles: { root: role, release: role, director: role } };
 };
 const open = ({ payload }: Sent, device = ada) => openDesired(decode('desired', payload), keys(), { fleet, device });
-const order = (version: number, device = ada) =>
-  store.transaction(async (tx) => {
-    const wanted = await desiredVersion(tx, picker, version);
-    return setDesired(tx, device, { models: (present) => withModel(present, 'picker', wanted) }, 1);
-  });
+const order = (version: number, device = ada) => store.transaction((tx) => orderVersion(tx, device, 'picker', version, 1));
+const emptied = async (): Promise<void> => {
+  while ((await store.db.$count(outbox)) > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+};
 
-test('a change raises the revision and leaves one entry; one that changes nothing does neither', async () => {
-  expect(await order(1)).toBe(1);
+test('every order raises the revision and leaves an entry; frames that are sent already are not asked for again', async () => {
   expect(await order(1)).toBe(1);
   expect(await order(2)).toBe(2);
-  expect(await store.transaction((tx) => setDesired(tx, ada, { samplesPerWindow: 4 }, 1))).toBe(3);
-  expect(await store.db.$count(outbox)).toBe(3);
+  await store.transaction((tx) => orderSamples(tx, ada, 4, 1));
+  await store.transaction((tx) => orderSamples(tx, ada, 4, 1));
+  expect(await store.transaction((tx) => withdrawModel(tx, ada, 'picker', 1))).toBe(4);
+  expect(await store.db.$count(outbox)).toBe(4);
+  expect((await store.db.select().from(desired))[0]).toMatchObject({ rev: 4, models: [], samplesPerWindow: 4 });
 });
 
 test('a transaction that fails leaves neither revision nor entry', async () => {
   await order(1);
   const failing = store.transaction(async (tx) => {
-    await setDesired(tx, ada, { samplesPerWindow: 9 }, 1);
+    await orderSamples(tx, ada, 9, 1);
     throw new Error('no');
   });
   await expect(failing).rejects.toThrow('no');
@@ -133,27 +130,26 @@ test('a transaction that fails leaves neither revision nor entry', async () => {
   expect(await store.db.$count(outbox)).toBe(1);
 });
 
-test('a device that joins is ordered the champion of every model', async () => {
+test('a device that joins is ordered the champion of every model, one that joins again with a higher revision', async () => {
   await addVersions(store.db, 'sorter', [7], 7);
   await addVersions(store.db, 'unproven', [1], null);
-  await store.transaction((tx) => initialDesired(tx, ada, { now: 5, samplesPerWindow: 8 }));
-  const [row] = await store.db.select().from(desired).where(eq(desired.device, ada));
-  expect(row).toMatchObject({
-    rev: 1,
-    samplesPerWindow: 8,
-    models: [
-      { model: 'picker', version: 1 },
-      { model: 'sorter', version: 7 },
-    ],
-  });
+  for (const rev of [1, 2]) {
+    await store.transaction((tx) => initialDesired(tx, ada, 8, 5));
+    const [row] = await store.db.select().from(desired).where(eq(desired.device, ada));
+    expect(row).toMatchObject({ rev, samplesPerWindow: 8 });
+    expect(row?.models.map(({ model, version }) => [model, version]).sort()).toEqual([
+      ['picker', 1],
+      ['sorter', 7],
+    ]);
+  }
 });
 
 test('what waits is published retained, signed for the device, and the newest of it only', async () => {
   await order(1);
   await order(2);
   const link = fakeLink();
-  const made = create(link);
-  expect(await made.publishWaiting()).toBe(1);
+  await create(link).start(never);
+  await emptied();
   expect(link.sent.map(({ topic, retain }) => [topic, retain])).toEqual([[down(ada, 'desired'), true]]);
   expect(await open(link.sent[0]!)).toMatchObject({
     device: 'ada',
@@ -161,25 +157,27 @@ test('what waits is published retained, signed for the device, and the newest of
     models: [{ model: 'picker', version: 2, bundleBytes: 1_000 }],
     telemetry: { windowMs: 2_000 },
   });
-  expect(await store.db.$count(outbox)).toBe(0);
 });
 
 test('what was committed before a crash is published after it, and what was published twice says the same', async () => {
   await order(1);
-  // The process ends after the commit: nobody has published.
+  // The process ended after the commit: nobody has published. The next one publishes and cannot forget the entry.
   const link = fakeLink();
-  // The next one publishes and ends before it forgets the entry.
-  const dies = create(link);
   const remove = store.db.delete.bind(store.db);
   store.db.delete = (() => {
     throw new Error('killed');
   }) as typeof store.db.delete;
-  await expect(dies.publishWaiting()).rejects.toThrow('killed');
+  const dies = create(link);
+  await dies.start(never);
+  await link.until(1);
+  await dies.stop(1_000);
   store.db.delete = remove;
-  expect(await create(link).publishWaiting()).toBe(1);
+  link.sent.splice(1);
+  await create(link).start(never);
+  await emptied();
   const [first, second] = await Promise.all(link.sent.map((sent) => open(sent)));
   expect(link.sent).toHaveLength(2);
-  expect({ ...first, issuedAt: 0, expires: 0 }).toEqual({ ...second, issuedAt: 0, expires: 0 });
+  expect({ ...first, expires: 0 }).toEqual({ ...second, expires: 0 });
 });
 
 test('a change made while publishing is not forgotten', async () => {
@@ -189,37 +187,49 @@ test('a change made while publishing is not forgotten', async () => {
   link.state.onPublish = () => {
     ordered ??= order(2);
   };
-  const made = create(link);
-  await made.start(never);
-  made.wake();
+  await create(link).start(never);
   await link.until(1);
   await ordered;
-  // Either it was read in time, or its entry is still there and is published next.
-  await made.publishWaiting();
+  await emptied();
   expect((await open(link.sent.at(-1)!)).rev).toBe(2);
 });
 
 test('while the broker is away entries wait; on every connection all orders are published again', async () => {
+  const bob = deviceId.parse('bob');
   await order(1);
-  await order(1, deviceId.parse('bob'));
+  await order(1, bob);
   const link = fakeLink(false);
-  const changes = createChanges();
-  const made = create(link, changes);
+  const made = create(link);
   await made.start(never);
-  changes.tell({ type: 'models' });
-  expect(await made.publishWaiting()).toBe(0);
+  made.wake();
+  expect(await store.db.$count(outbox)).toBe(2);
   link.connect();
   await link.until(2);
+  await emptied();
   link.sent.length = 0;
   link.connect();
   await link.until(2);
-  expect(new Set(link.sent.map(({ topic }) => topic))).toEqual(new Set([down(ada, 'desired'), down(deviceId.parse('bob'), 'desired')]));
+  expect(new Set(link.sent.map(({ topic }) => topic))).toEqual(new Set([down(ada, 'desired'), down(bob, 'desired')]));
 });
 
 test('what the broker keeps for a revoked device is removed', async () => {
   await order(1);
   await store.db.update(devices).set({ state: 'REVOKED' }).where(eq(devices.id, ada));
   const link = fakeLink();
-  await create(link).publishWaiting();
+  await create(link).start(never);
+  await emptied();
   expect(link.sent).toEqual([{ topic: down(ada, 'desired'), payload: new Uint8Array(), retain: true }]);
+});
+
+test('orders are published again long before they expire', async () => {
+  await order(1);
+  let now = 1_000;
+  const link = fakeLink();
+  await create(link, () => now).start(never);
+  await link.until(1);
+  now += 15 * 24 * 3_600_000;
+  await link.until(2);
+  const [first, second] = await Promise.all(link.sent.map((sent) => open(sent)));
+  expect(second?.rev).toBe(first?.rev);
+  expect(second!.expires).toBeGreaterThan(first!.expires);
 });
