@@ -1,151 +1,271 @@
-import { asSerinError, SerinError } from '@serin/protocol/errors';
-import type { Digest } from '@serin/protocol/ids';
+import { measureImage, type FrameShape, type ImageStatistics } from '@serin/inference/image-statistics';
+import { readProbabilities, type Classification } from '@serin/inference/postprocess';
+import type { Random } from '@serin/inference/random';
 import type { Manifest } from '@serin/protocol/bundle/manifest';
 import type { Profile } from '@serin/protocol/bundle/profile';
+import { SerinError } from '@serin/protocol/errors';
+import type { Digest } from '@serin/protocol/ids';
+import { sampleBytesMax } from '@serin/protocol/limits';
 import type { FrameSample } from '@serin/protocol/messages/telemetry';
-import type { FrameShape } from '@serin/inference/image-statistics';
-import type { Classification } from '@serin/inference/postprocess';
 import type { Clock, EngineSession, EngineTensor, Frame, FrameSource, RawWindow, RunnerSettings, Unsent } from './ports.ts';
 import { WindowAccumulator } from './telemetry.ts';
 
-export interface LoadedModel {
+/** A loaded bundle that may be asked for answers. */
+export interface ServedModel {
   digest: Digest;
   manifest: Manifest;
   profile: Profile | undefined;
   session: EngineSession;
 }
 
-export interface FrameLoopParts {
+export interface FrameResult {
+  manifest: Digest;
+  model: string;
+  version: number;
+  answer: Classification;
+  latencyMs: number;
+  frame: Frame;
+}
+
+export interface FrameLoopHandlers {
+  window(window: RawWindow): void;
+  sample(sample: Unsent<FrameSample>): void;
+  /** Every answer, for whoever uses it or shows it. */
+  result?(result: FrameResult): void;
+  /** The first fault of a kind in a window; all of them are counted there. */
+  fault?(error: unknown): void;
+}
+
+export interface FrameLoopOptions {
   source: FrameSource;
   clock: Clock;
-  random: () => number;
-  /** Age at which an answer comes too late to be used. */
+  random: Random;
+  /** Counted from capture to answer. */
   deadlineMs: number;
-  window: (window: RawWindow) => void;
-  sample: (sample: Unsent<FrameSample>) => void;
-  /** Every answer, for whoever shows them. */
-  answered?: (frame: Frame, model: LoadedModel, answer: Classification) => void;
+  handlers: FrameLoopHandlers;
 }
+
+type Sample = Unsent<FrameSample>;
 
 interface Serving {
-  model: LoadedModel;
-  inputName: string;
-  outputName: string;
-  accumulator: WindowAccumulator;
+  model: ServedModel;
+  shape: FrameShape;
+  input: string;
+  output: string;
+  tensor: { dtype: string; shape: readonly number[] };
+  window: WindowAccumulator;
+  reservoir: Sample[];
+  offered: number;
+  hasFault: boolean;
 }
 
-export const defaultRunnerSettings: RunnerSettings = { windowMs: 5_000, samplesPerWindow: 0 };
-
-/** Refuses a model whose input is not one frame of this source: it could not answer a single one. */
-export function requireFrameInput(manifest: Manifest, shape: FrameShape): void {
-  if (manifest.task !== 'image-classification') return;
-  const [input, ...others] = manifest.inputs;
-  const wanted = [shape.height, shape.width, shape.channels];
-  const fits =
-    input !== undefined &&
-    others.length === 0 &&
-    input.dtype === 'uint8' &&
-    input.shape.length === 4 &&
-    input.shape.slice(1).every((size, index) => size === -1 || size === wanted[index]);
-  if (!fits) throw new SerinError('MODEL_LOAD_FAILED', { detail: `its input is not one ${wanted.join('x')} uint8 frame` });
-}
+/** What surrounds the pixels of a sample on the wire. */
+const sampleRoomBytes = 1024;
+const sourceRetryMs = 1000;
 
 /**
- * Takes the newest frame, runs it through every model that serves, counts. One frame at a time, so a swap
- * always falls between two frames and none is lost for it.
+ * Runs the newest frame through the model in service, over and over. A change of model takes effect between two
+ * frames, so that none is dropped and each is counted under the version that answered it. One window per version,
+ * cut where the wall clock is a multiple of the window's length, and at every change.
  */
 export class FrameLoop {
-  readonly #parts: FrameLoopParts;
+  readonly #source: FrameSource;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #deadlineMs: number;
+  readonly #handlers: FrameLoopHandlers;
+  #settings: RunnerSettings = { windowMs: 10_000, samplesPerWindow: 0 };
   readonly #serving = new Map<string, Serving>();
-  #settings = defaultRunnerSettings;
+  #frameUnderWay: Promise<void> = Promise.resolve();
   #stopping = new AbortController();
-  #running: Promise<void> | undefined;
+  #retimed = new AbortController();
+  #loops: Promise<unknown> | undefined;
+  #wake: () => void = () => {};
+  readonly #image: ImageStatistics = { brightness: 0, contrast: 0, sharpness: 0 };
 
-  constructor(parts: FrameLoopParts) {
-    this.#parts = parts;
+  constructor({ source, clock, random, deadlineMs, handlers }: FrameLoopOptions) {
+    this.#source = source;
+    this.#clock = clock;
+    this.#random = random;
+    this.#deadlineMs = deadlineMs;
+    this.#handlers = handlers;
   }
 
   start(): void {
-    this.#running ??= this.#run(this.#stopping.signal);
+    if (this.#loops !== undefined) return;
+    this.#stopping = new AbortController();
+    this.#loops = Promise.all([this.#runFrames(this.#stopping.signal), this.#cutWindows(this.#stopping.signal)]);
   }
 
-  /** Waits for the frame in hand and closes the windows. */
+  /** Ends after the frame under way; its window is handed over. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    await this.#running;
-    for (const serving of this.#serving.values()) this.#close(serving);
-    this.#serving.clear();
+    this.#retimed.abort();
+    this.#wake();
+    await this.#loops;
+    this.#loops = undefined;
+    for (const serving of this.#serving.values()) this.#cut(serving, this.#clock.now());
   }
 
   configure(settings: RunnerSettings): void {
+    if (settings.windowMs === this.#settings.windowMs && settings.samplesPerWindow === this.#settings.samplesPerWindow) return;
     this.#settings = settings;
+    this.#retimed.abort();
   }
 
-  /** From the next frame on this model answers for its name; the window of the one before ends here. */
-  activate(model: LoadedModel): void {
-    const before = this.#serving.get(model.manifest.model);
-    if (before?.model.digest === model.digest) return;
-    if (before !== undefined) this.#close(before);
-    if (model.manifest.task !== 'image-classification') return;
-    const [input] = model.manifest.inputs;
-    const output = model.manifest.outputs.find(({ name }) => name === 'probabilities') ?? model.manifest.outputs[0];
-    this.#serving.set(model.manifest.model, {
+  /** From the next frame on this model answers for its name. Resolves when the one before answers nothing any more. */
+  async serve(model: ServedModel): Promise<void> {
+    const serving = this.#prepare(model);
+    this.#end(model.manifest.model);
+    if (serving !== undefined) {
+      // What passed while nothing was served is nobody's loss.
+      if (this.#serving.size === 0) this.#source.takeSkipped();
+      this.#serving.set(model.manifest.model, serving);
+    }
+    this.#wake();
+    await this.#frameUnderWay;
+  }
+
+  /** Nothing answers for that name any more. */
+  async retire(name: string): Promise<void> {
+    this.#end(name);
+    await this.#frameUnderWay;
+  }
+
+  #end(name: string): void {
+    const serving = this.#serving.get(name);
+    if (serving === undefined) return;
+    this.#serving.delete(name);
+    // The frame under way still belongs to this window.
+    void this.#frameUnderWay.then(() => this.#cut(serving, this.#clock.now()));
+  }
+
+  /** Models that do not take images are served elsewhere and see no frames. */
+  #prepare(model: ServedModel): Serving | undefined {
+    const { manifest, digest, profile } = model;
+    if (manifest.task !== 'image-classification') return undefined;
+    const [input] = manifest.inputs;
+    const output = manifest.outputs.find(({ name }) => name === 'probabilities') ?? manifest.outputs[0];
+    const [, height = 0, width = 0, channels = 0] = input?.shape ?? [];
+    if (input?.dtype !== 'uint8' || output === undefined || height <= 0 || width <= 0 || channels <= 0) {
+      throw new SerinError('BUNDLE_MANIFEST_INVALID', { detail: 'an image model takes one uint8 frame, [batch, height, width, channels]' });
+    }
+    const { model: name, version, labels } = manifest;
+    return {
       model,
-      inputName: input?.name ?? '',
-      outputName: output?.name ?? '',
-      accumulator: new WindowAccumulator(model, this.#parts.source.shape, this.#parts.clock.now()),
-    });
+      shape: { width, height, channels },
+      input: input.name,
+      output: output.name,
+      tensor: { dtype: 'uint8', shape: [1, height, width, channels] },
+      window: new WindowAccumulator({ model: name, version, manifest: digest, labels: labels.length, profile }, this.#clock.now()),
+      reservoir: [],
+      offered: 0,
+      hasFault: false,
+    };
   }
 
-  /** Stops serving it, if it is the one that serves. */
-  deactivate(digest: Digest): void {
-    for (const [name, serving] of this.#serving) {
-      if (serving.model.digest !== digest) continue;
-      this.#close(serving);
-      this.#serving.delete(name);
-    }
-  }
-
-  #close({ accumulator }: Serving): void {
-    const taken = accumulator.take(this.#parts.clock.now());
-    if (taken === undefined) return;
-    this.#parts.window(taken.window);
-    for (const sample of taken.samples) this.#parts.sample(sample);
-  }
-
-  async #run(signal: AbortSignal): Promise<void> {
-    const { source, clock } = this.#parts;
+  async #runFrames(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const frame = await source.next(signal);
-      const skipped = source.takeSkipped();
-      // A copy: what is activated while a frame runs begins with the next one.
-      for (const serving of Array.from(this.#serving.values())) {
-        serving.accumulator.skipped(skipped);
-        if (frame !== undefined) await this.#infer(frame, serving);
-        if (clock.now() - serving.accumulator.from >= this.#settings.windowMs && this.#serving.get(serving.model.manifest.model) === serving)
-          this.#close(serving);
+      if (this.#serving.size === 0) {
+        await new Promise<void>((resolve) => (this.#wake = resolve));
+        continue;
       }
-      if (frame === undefined && !signal.aborted) await clock.sleep(100, signal);
+      let frame: Frame | undefined;
+      try {
+        frame = await this.#source.next(signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#handlers.fault?.(error);
+        await this.#clock.sleep(sourceRetryMs, signal);
+        continue;
+      }
+      if (frame === undefined) return;
+      this.#frameUnderWay = this.#runFrame(frame);
+      await this.#frameUnderWay;
     }
   }
 
-  async #infer(frame: Frame, { model, inputName, outputName, accumulator }: Serving): Promise<void> {
-    const { clock, deadlineMs, random, source, answered } = this.#parts;
-    const { height, width, channels } = source.shape;
-    const begin = clock.elapsed();
-    let probabilities: EngineTensor | undefined;
-    try {
-      const outputs = await model.session.run({ [inputName]: { dtype: 'uint8', shape: [1, height, width, channels], data: frame.pixels } });
-      probabilities = outputs[outputName];
-    } catch (thrown) {
-      // Counted below; a process that is gone ends the loop elsewhere.
-      if (asSerinError(thrown).code === 'INFERENCE_CRASHED') return;
+  async #runFrame(frame: Frame): Promise<void> {
+    const skipped = this.#source.takeSkipped();
+    for (const serving of [...this.#serving.values()]) {
+      serving.window.countSkipped(skipped);
+      await this.#answer(serving, frame);
     }
-    const end = clock.elapsed();
-    const answer = accumulator.record(
-      { frame, probabilities, latencyMs: end - begin, isLate: end - frame.capturedAt > deadlineMs },
-      { samplesPerWindow: this.#settings.samplesPerWindow, random },
-    );
-    if (answer !== undefined) answered?.(frame, model, answer);
   }
+
+  async #answer(serving: Serving, frame: Frame): Promise<void> {
+    const { shape, model, input, output, tensor, window } = serving;
+    const { digest, manifest, session } = model;
+    const began = this.#clock.elapsed();
+    let answer: Classification;
+    try {
+      const wanted = shape.width * shape.height * shape.channels;
+      if (frame.pixels.length !== wanted) throw new SerinError('BAD_REQUEST', { detail: `a frame of ${frame.pixels.length} bytes, ${wanted} expected` });
+      const outputs = await session.run({ [input]: { ...tensor, data: frame.pixels } });
+      answer = readAnswer(outputs[output], manifest.labels.length);
+    } catch (error) {
+      window.countFailure();
+      if (!serving.hasFault) this.#handlers.fault?.(error);
+      serving.hasFault = true;
+      return;
+    }
+    const ended = this.#clock.elapsed();
+    const latencyMs = ended - began;
+    const isLate = Math.max(latencyMs, ended - frame.capturedAt) > this.#deadlineMs;
+    const image = measureImage(frame.pixels, shape, this.#image);
+    window.countRun({ latencyMs, isLate, image, answer, truth: frame.truth?.label });
+    this.#offer(serving, frame, answer);
+    this.#handlers.result?.({ manifest: digest, model: manifest.model, version: manifest.version, answer, latencyMs, frame });
+  }
+
+  /** Reservoir sampling: every answered frame of the window has the same chance to be sent along. */
+  #offer(serving: Serving, frame: Frame, answer: Classification): void {
+    const wanted = this.#settings.samplesPerWindow;
+    if (wanted === 0 || !answer.finite || frame.pixels.length > sampleBytesMax - sampleRoomBytes) return;
+    const place = serving.offered < wanted ? serving.offered : this.#random.integer(serving.offered + 1);
+    serving.offered++;
+    if (place >= wanted) return;
+    const { shape, model } = serving;
+    serving.reservoir[place] = {
+      model: model.manifest.model,
+      version: model.manifest.version,
+      shape: [shape.height, shape.width, shape.channels],
+      // Sources use their buffers again.
+      pixels: frame.pixels.slice(),
+      predicted: { label: answer.label, confidence: answer.confidence },
+      ...(frame.truth === undefined ? {} : { truth: frame.truth }),
+    };
+  }
+
+  /** Hands windows over when they are due, also while the source is silent. */
+  async #cutWindows(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      this.#retimed = new AbortController();
+      const { windowMs } = this.#settings;
+      const began = this.#clock.now();
+      const due = (Math.floor(began / windowMs) + 1) * windowMs;
+      await this.#clock.sleep(due - began, this.#retimed.signal);
+      const now = this.#clock.now();
+      // A clock that was set back makes no window of negative length; one still on its way is not cut early.
+      const isDue = now >= due || now < began;
+      if (isDue && !signal.aborted) for (const serving of this.#serving.values()) this.#cut(serving, now);
+    }
+  }
+
+  #cut(serving: Serving, now: number): void {
+    const window = serving.window.take(now);
+    const samples = serving.reservoir;
+    serving.reservoir = [];
+    serving.offered = 0;
+    serving.hasFault = false;
+    if (window !== undefined) this.#handlers.window(window);
+    for (const sample of samples) this.#handlers.sample(sample);
+  }
+}
+
+function readAnswer(output: EngineTensor | undefined, classes: number): Classification {
+  if (output === undefined) throw new SerinError('MODEL_INVALID', { detail: 'the promised output is missing' });
+  const { data } = output;
+  if (data instanceof BigInt64Array || data.length < classes) throw new SerinError('MODEL_INVALID', { detail: `${data.length} values for ${classes} labels` });
+  return readProbabilities(data, classes);
 }
