@@ -3,6 +3,7 @@ import type { BundleFile, Manifest, Variant } from '@serin/protocol/bundle/manif
 import type { Golden } from '@serin/protocol/bundle/golden';
 import type { Profile } from '@serin/protocol/bundle/profile';
 import type { SignedDocument } from '@serin/protocol/bundle/signing';
+import type { FrameShape } from '@serin/inference/image-statistics';
 import type { FrameSample, TelemetryWindow } from '@serin/protocol/messages/telemetry';
 import type { Reported } from '@serin/protocol/messages/reported';
 
@@ -175,6 +176,7 @@ export interface Frame {
 export interface FrameSource {
   readonly description: string;
   readonly synthetic: boolean;
+  readonly shape: FrameShape;
   next(signal: AbortSignal): Promise<Frame | undefined>;
   /** Frames passed over because nobody asked in time, since the last call. */
   takeSkipped(): number;
