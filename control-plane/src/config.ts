@@ -113,8 +113,14 @@ const table = {
   samplesPerWindow: setting(
     evidence,
     wholeNumber(0, 64),
-    { words: '0, in the demo 8', value: (config) => (config.demo === true ? 8 : 0) },
-    'Random frames a device sends along with each window, for labelling and retraining',
+    usually(0),
+    'Random frames a device always sends along with each window, for labelling; 0 sends none',
+  ),
+  referenceFrames: setting(
+    evidence,
+    wholeNumber(20, 10_000),
+    usually(100),
+    'Frames of a reference window; live windows are put together until they have as many',
   ),
   driftThreshold: setting(
     evidence,
@@ -125,6 +131,10 @@ const table = {
   driftEffect: setting(evidence, decimal(0, 10), usually(0.1), 'Least corrected PSI worth an alert'),
   driftClearWindows: setting(evidence, wholeNumber(1, 1000), usually(3), 'Calm windows that clear an alert'),
   retrainOnDrift: setting(evidence, yesOrNo, usually(true), 'A drift alert starts a retraining on the labelled frames'),
+
+  retrainSamples: setting(evidence, wholeNumber(10, 2000), usually(200), 'Labelled frames collected before a retraining begins'),
+  retrainSamplesPerWindow: setting(evidence, wholeNumber(1, 64), usually(8), 'Frames a device sends along with each window while they are collected'),
+  retrainCollectMs: setting(evidence, durationMs, windows(120, 120_000), 'Collecting gives up after this'),
 
   rolloutApproval: setting(rollouts, yesOrNo, usually(false), 'A person approves before the first device gets a version'),
   rolloutAlpha: setting(rollouts, decimal(0.0001, 0.5), usually(0.05), 'Chance of a wrong decision of the judge, for each of its two decisions'),
@@ -145,7 +155,7 @@ const table = {
   sampleRows: setting(retention, wholeNumber(100, 100_000_000), usually(20_000), 'Most frames kept'),
   jobDays: setting(retention, wholeNumber(1, 3650), usually(90), 'Days that finished jobs are kept'),
 
-  jobWorkers: setting(work, wholeNumber(0, 64), usually(1), 'Jobs run at once by this process; 0 leaves them to other servers on the same database'),
+  jobWorkers: setting(work, wholeNumber(0, 16), usually(1), 'Jobs run at once by this process; 0 leaves them to other servers on the same database'),
   jobThreads: setting(work, wholeNumber(0, 256), { words: '0: one less than there are cores', value: () => 0 }, 'Threads of one training'),
   jobHeapMb: setting(work, wholeNumber(128, 65_536), usually(1024), 'Heap limit of a job process, in MB'),
   demo: setting(work, yesOrNo, usually(false), 'Offer the demo controls: change the light, publish bad versions'),
