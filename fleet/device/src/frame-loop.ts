@@ -49,7 +49,6 @@ type Sample = Unsent<FrameSample>;
 
 interface Serving {
   model: ServedModel;
-  shape: FrameShape;
   input: string;
   output: string;
   tensor: { dtype: string; shape: readonly number[] };
@@ -57,6 +56,16 @@ interface Serving {
   reservoir: Sample[];
   offered: number;
   hasFault: boolean;
+}
+
+/** Refuses an image model whose input is not one frame of the source: it could not answer a single one. */
+export function requireFrameInput({ task, inputs }: Manifest, { height, width, channels }: FrameShape): void {
+  if (task !== 'image-classification') return;
+  const [input, ...others] = inputs;
+  const wanted = [1, height, width, channels];
+  const fits =
+    input?.dtype === 'uint8' && others.length === 0 && input.shape.length === 4 && input.shape.every((size, at) => size === -1 || size === wanted[at]);
+  if (!fits) throw new SerinError('MODEL_LOAD_FAILED', { detail: `its input is not one ${height}x${width}x${channels} uint8 frame` });
 }
 
 /** What surrounds the pixels of a sample on the wire. */
@@ -146,17 +155,14 @@ export class FrameLoop {
     if (manifest.task !== 'image-classification') return undefined;
     const [input] = manifest.inputs;
     const output = manifest.outputs.find(({ name }) => name === 'probabilities') ?? manifest.outputs[0];
-    const [, height = 0, width = 0, channels = 0] = input?.shape ?? [];
-    if (input?.dtype !== 'uint8' || output === undefined || height <= 0 || width <= 0 || channels <= 0) {
-      throw new SerinError('BUNDLE_MANIFEST_INVALID', { detail: 'an image model takes one uint8 frame, [batch, height, width, channels]' });
-    }
+    if (input === undefined || output === undefined) throw new SerinError('BUNDLE_MANIFEST_INVALID', { detail: 'no inputs or outputs' });
+    const { shape } = this.#source;
     const { model: name, version, labels } = manifest;
     return {
       model,
-      shape: { width, height, channels },
       input: input.name,
       output: output.name,
-      tensor: { dtype: 'uint8', shape: [1, height, width, channels] },
+      tensor: { dtype: 'uint8', shape: [1, shape.height, shape.width, shape.channels] },
       window: new WindowAccumulator({ model: name, version, manifest: digest, labels: labels.length, profile }, this.#clock.now()),
       reservoir: [],
       offered: 0,
@@ -187,14 +193,15 @@ export class FrameLoop {
 
   async #runFrame(frame: Frame): Promise<void> {
     const skipped = this.#source.takeSkipped();
-    for (const serving of [...this.#serving.values()]) {
+    for (const serving of Array.from(this.#serving.values())) {
       serving.window.countSkipped(skipped);
       await this.#answer(serving, frame);
     }
   }
 
   async #answer(serving: Serving, frame: Frame): Promise<void> {
-    const { shape, model, input, output, tensor, window } = serving;
+    const { model, input, output, tensor, window } = serving;
+    const { shape } = this.#source;
     const { digest, manifest, session } = model;
     const began = this.#clock.elapsed();
     let answer: Classification;
@@ -225,7 +232,8 @@ export class FrameLoop {
     const place = serving.offered < wanted ? serving.offered : this.#random.integer(serving.offered + 1);
     serving.offered++;
     if (place >= wanted) return;
-    const { shape, model } = serving;
+    const { model } = serving;
+    const { shape } = this.#source;
     serving.reservoir[place] = {
       model: model.manifest.model,
       version: model.manifest.version,

@@ -1,4 +1,4 @@
-import { frameBytes, renderFrame, type Light } from '@serin/inference/scene';
+import { frameBytes, frameChannels, frameHeight, frameWidth, renderFrame, type Light } from '@serin/inference/scene';
 import type { Random } from '@serin/inference/random';
 import type { Clock, Frame, FrameSource } from './ports.ts';
 
@@ -20,12 +20,20 @@ export function createRenderedCamera({ fps, light, clock, random }: RenderedCame
   const closing = new AbortController();
   let dueAt = clock.elapsed();
   let skipped = 0;
+  let asker: { signal: AbortSignal; ended: AbortSignal } | undefined;
+
+  /** One for all calls with the same signal: a combined signal for every frame would pile up behind the two it follows. */
+  const endedFor = (signal: AbortSignal): AbortSignal => {
+    if (asker?.signal !== signal) asker = { signal, ended: AbortSignal.any([signal, closing.signal]) };
+    return asker.ended;
+  };
 
   return {
     description: `rendered bin camera, ${fps} frames a second`,
     synthetic: true,
+    shape: { width: frameWidth, height: frameHeight, channels: frameChannels },
     async next(signal): Promise<Frame | undefined> {
-      const ended = AbortSignal.any([signal, closing.signal]);
+      const ended = endedFor(signal);
       for (let waitMs = dueAt - clock.elapsed(); waitMs > 0 && !ended.aborted; waitMs = dueAt - clock.elapsed()) await clock.sleep(waitMs, ended);
       if (ended.aborted) return undefined;
       const late = Math.floor((clock.elapsed() - dueAt) / periodMs);
