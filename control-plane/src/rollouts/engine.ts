@@ -1,7 +1,9 @@
 import { and, asc, eq, inArray, isNotNull, notExists, sql } from 'drizzle-orm';
 import { asSerinError } from '@serin/protocol/errors';
 import { deviceId, modelName } from '@serin/protocol/ids';
+import type { RolloutVerdict } from '@serin/protocol/api/resources';
 import type { RolloutEvent } from '@serin/protocol/rollout/events';
+import { membersOf } from '@serin/protocol/rollout/members';
 import type { RolloutState } from '@serin/protocol/rollout/states';
 import type { Log } from '../log.ts';
 import { createRounds } from '../rounds.ts';
@@ -9,7 +11,7 @@ import type { Service } from '../service.ts';
 import { desired, devices, jobs, rollouts } from '../store/schema.ts';
 import type { Db } from '../store/store.ts';
 import { applyEvents, lockRollout, type RolloutRow } from './apply.ts';
-import { judgeRollout, type EvidenceSettings } from './evidence.ts';
+import { blockLengthMs, judgeRollout, type EvidenceSettings } from './evidence.ts';
 import { insertRollout, type RolloutOrders } from './orders.ts';
 
 export interface RolloutEngineOptions extends RolloutOrders {
@@ -26,7 +28,7 @@ const judged: ReadonlySet<string> = new Set(['DISPATCH', 'JUDGE', 'PAUSED']);
 /** Everybody who could run a model, with what they say of themselves and whether that answers their newest order. */
 async function readFleet(tx: Db) {
   const rows = await tx
-    .select({ id: devices.id, online: devices.online, reported: devices.reported, rev: desired.rev })
+    .select({ id: devices.id, online: devices.online, reported: devices.reported, reportedAt: devices.reportedAt, rev: desired.rev })
     .from(devices)
     .leftJoin(desired, eq(desired.device, devices.id))
     .where(and(eq(devices.state, 'ACTIVE'), sql`${devices.hello}->>'class' <> 'browser'`))
@@ -39,6 +41,9 @@ type Fleet = Awaited<ReturnType<typeof readFleet>>;
 function reportsOf(state: RolloutState, fleet: Fleet): RolloutEvent[] {
   return fleet.flatMap((device): RolloutEvent[] => {
     if (!device.isCurrent || !Object.hasOwn(state.members, device.id)) return [];
+    // A report counts as a sign of life, so what a device said before it went silent is told once and not again.
+    const isNews = device.online || (device.reportedAt ?? 0) > (state.watchedAt ?? 0);
+    if (!isNews) return [];
     const report = device.reported?.models.find(({ model }) => model === state.model);
     // A device that was told to drop the model reports nothing of it any more.
     return [{ type: 'reported', device: device.id, report: report ?? { phase: 'IDLE' } }];
@@ -47,12 +52,26 @@ function reportsOf(state: RolloutState, fleet: Fleet): RolloutEvent[] {
 
 /**
  * Drives every rollout from rows: each round tells it who is there, what they report, what the evidence says and what time
- * it is. Nothing is remembered between rounds, so a restart changes nothing.
+ * it is. Nothing that matters is remembered between rounds, so a restart changes nothing.
  */
 export function createRolloutEngine(options: RolloutEngineOptions): Service {
   const { store, changes, clock, log, wakePublisher, evidence, tickMs = 1000 } = options;
   let unlisten: () => void = () => {};
   let gathering: NodeJS.Timeout | undefined;
+
+  /** Evidence changes when a block is over or the arms change; asking at every message would cost more than everything else. */
+  const verdicts = new Map<string, { asked: string; verdict: RolloutVerdict }>();
+  async function verdictOf(tx: Db, row: RolloutRow, previous: number, fleet: Fleet, now: number): Promise<RolloutVerdict> {
+    const { state } = row;
+    const assigned = new Set(membersOf(state).flatMap(([device, member]) => (member.assigned ? [device] : [])));
+    const hasControl = state.stageIndex > 0 || fleet.some(({ id, online }) => online && !assigned.has(id));
+    const asked = `${Math.floor(now / blockLengthMs(evidence.windowMs))} ${state.stageIndex} ${assigned.size} ${hasControl}`;
+    const known = verdicts.get(row.id);
+    if (known?.asked === asked) return known.verdict;
+    const verdict = await judgeRollout(tx, { state, previous, since: row.createdAt, now, hasControl }, evidence);
+    verdicts.set(row.id, { asked, verdict });
+    return verdict;
+  }
 
   async function eventsOf(tx: Db, row: RolloutRow, fleet: Fleet, now: number): Promise<RolloutEvent[]> {
     const { state } = row;
@@ -64,9 +83,7 @@ export function createRolloutEngine(options: RolloutEngineOptions): Service {
     events.push({ type: 'devices', devices: fleet.map(({ id, online }) => ({ device: id, connected: online })) });
     events.push(...reportsOf(state, fleet));
     if (judged.has(state.status) && row.previous !== null && row.previous !== row.version) {
-      const isMember = (id: string): boolean => Object.hasOwn(state.members, id) && state.members[deviceId.parse(id)]?.assigned === true;
-      const hasControl = state.stageIndex > 0 || fleet.some(({ id }) => !isMember(id));
-      const verdict = await judgeRollout(tx, { state, previous: row.previous, since: row.createdAt, now, hasControl }, evidence);
+      const verdict = await verdictOf(tx, row, row.previous, fleet, now);
       events.push({ type: 'evidence', stageIndex: state.stageIndex, verdict });
     }
     events.push({ type: 'tick' });
@@ -123,6 +140,8 @@ export function createRolloutEngine(options: RolloutEngineOptions): Service {
         .from(rollouts)
         .where(inArray(rollouts.status, watched))
         .orderBy(asc(rollouts.createdAt));
+      const isOpen = new Set(open.map(({ id }) => id));
+      for (const id of verdicts.keys()) if (!isOpen.has(id)) verdicts.delete(id);
       for (const { id } of open) {
         try {
           await drive(id);

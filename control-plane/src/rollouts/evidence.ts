@@ -58,14 +58,26 @@ async function readBlocks(db: Db, { state, previous, since, now }: EvidenceQuest
 
 const counts = (row: BlockRow | undefined) => ({ n: Number(row?.frames ?? 0), bad: Number(row?.bad ?? 0) });
 
-/** Canary and control side by side in the same blocks of time. */
+/**
+ * Canary and control side by side in the same blocks of time. Whoever still runs the version before is control, also a device
+ * that gets the new one later: what was learnt in the first stage is kept when the next one leaves no control.
+ */
 function pairByTime(rows: readonly BlockRow[], version: number, since: number, blockMs: number): Block[] {
   const first = Math.floor(since / blockMs);
-  const treated = new Map(rows.flatMap((row) => (row.version === version ? [[Number(row.block), row] as const] : [])));
-  const control = new Map(
-    rows.flatMap((row) => (row.version !== version && !row.is_member && Number(row.block) >= first ? [[Number(row.block), row] as const] : [])),
-  );
-  return [...treated.keys()].sort((a, b) => a - b).map((block) => ({ treated: counts(treated.get(block)), control: counts(control.get(block)) }));
+  const blocks = new Map<number, Block>();
+  for (const row of rows) {
+    const block = Number(row.block);
+    if (block < first) continue;
+    const sums = blocks.get(block) ?? { treated: { n: 0, bad: 0 }, control: { n: 0, bad: 0 } };
+    const arm = row.version === version ? sums.treated : sums.control;
+    arm.n += Number(row.frames);
+    arm.bad += Number(row.bad);
+    blocks.set(block, sums);
+  }
+  return [...blocks]
+    .filter(([, { treated }]) => treated.n > 0)
+    .sort(([a], [b]) => a - b)
+    .map(([, block]) => block);
 }
 
 /** The canary against its own past, block by block, the newest past first. */

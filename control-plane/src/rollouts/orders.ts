@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { and, eq, inArray } from 'drizzle-orm';
+import { z } from 'zod/mini';
 import { SerinError } from '@serin/protocol/errors';
 import type { ModelName } from '@serin/protocol/ids';
 import { allAtOnceStages, canaryStages, planRollout, type RolloutPolicy, type RolloutStage } from '@serin/protocol/rollout/states';
@@ -8,6 +9,7 @@ import type { RolloutEvent } from '@serin/protocol/rollout/events';
 import { recordAudit } from '../audit.ts';
 import type { Changes } from '../changes.ts';
 import type { Clock } from '../clock.ts';
+import type { VersionRow } from '../models/publish.ts';
 import { models, rollouts, versions } from '../store/schema.ts';
 import type { Db, Store } from '../store/store.ts';
 import { applyEvents, lockRollout, type RolloutRow } from './apply.ts';
@@ -28,22 +30,26 @@ export interface NewRollout {
   by: string;
 }
 
-/** Without a version before it there is nothing to compare with: one device first, and nothing may speak against it. */
-const firstStages: readonly RolloutStage[] = [
+/** Where there is nothing to compare with, or nothing that is counted: one device first, and nothing may speak against it. */
+const unjudgedStages: readonly RolloutStage[] = [
   { kind: 'count', devices: 1, gate: 'installs' },
   { kind: 'share', share: 1, gate: 'installs' },
 ];
 
-function stagesFor(strategy: NewRollout['strategy'], version: number, previous: number | null): readonly RolloutStage[] {
+const tensorTask = z.object({ task: z.literal('tensor') });
+
+function stagesFor(strategy: NewRollout['strategy'], version: VersionRow, previous: number | null): readonly RolloutStage[] {
   if (strategy === 'all-at-once') return allAtOnceStages;
-  return previous === null || previous === version ? firstStages : canaryStages;
+  // Models of bare tensors are served, but no frames of theirs are counted.
+  const isCounted = z.safeParse(tensorTask, JSON.parse(version.document.payload)).success === false;
+  return isCounted && previous !== null && previous !== version.version ? canaryStages : unjudgedStages;
 }
 
 /** Plans a rollout in the caller's transaction; older ones of the same model give way. */
 export async function insertRollout(tx: Db, orders: RolloutOrders, { model, version, strategy, by }: NewRollout): Promise<RolloutRow> {
   const now = orders.clock();
   const [wanted] = await tx
-    .select({ version: versions.version })
+    .select()
     .from(versions)
     .where(and(eq(versions.model, model), eq(versions.version, version)));
   if (wanted === undefined) throw new SerinError('NOT_FOUND', { detail: `${model} version ${version}` });
@@ -59,7 +65,7 @@ export async function insertRollout(tx: Db, orders: RolloutOrders, { model, vers
   }
   const id = randomUUID();
   const salt = randomUUID();
-  const state = planRollout({ model, version, salt, stages: stagesFor(strategy, version, previous), policy: orders.policy }, now);
+  const state = planRollout({ model, version, salt, stages: stagesFor(strategy, wanted, previous), policy: orders.policy }, now);
   const words =
     previous === null
       ? `version ${version} is the first of ${model}: there is nothing to compare it with`
