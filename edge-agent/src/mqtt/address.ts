@@ -1,23 +1,29 @@
 import { isIP } from 'node:net';
 import { SerinError } from '@serin/protocol/errors';
 
-function isLoopback(host: string): boolean {
-  const address = host.replace(/^\[|\]$/g, '');
-  return address === 'localhost' || address === '::1' || (isIP(address) === 4 && address.startsWith('127.'));
+const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+
+export interface BrokerAddress {
+  protocol: 'mqtt' | 'mqtts';
+  host: string;
+  port: number;
 }
 
 /** Without TLS a broker is talked to on this machine only. */
-export function checkBrokerUrl(address: string): URL {
-  const url = URL.canParse(address) ? new URL(address) : undefined;
+export function checkBrokerUrl(address: string): BrokerAddress {
+  const protocol = /^(mqtts?):\/\//.exec(address)?.[1];
   // `mqtt:` is no special scheme to URL, so its host is read through one that is.
-  const host = url === undefined ? '' : new URL(address.replace(/^mqtts?:/, 'http:')).hostname;
-  if (url === undefined || host === '' || !['mqtt:', 'mqtts:'].includes(url.protocol)) {
+  const plain = address.replace(/^mqtts?:/, 'http:');
+  const url = URL.canParse(plain) ? new URL(plain) : undefined;
+  if (url === undefined || (protocol !== 'mqtt' && protocol !== 'mqtts')) {
     throw new SerinError('BROKER_UNREACHABLE', {
       detail: `"${address.slice(0, 100)}" is no address of a broker`,
       hint: 'Check the broker address that the server tells',
     });
   }
-  if (url.protocol === 'mqtt:' && !isLoopback(host))
-    throw new SerinError('LISTENER_INSECURE', { detail: address.slice(0, 100), hint: 'Let the broker use TLS' });
-  return url;
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  if (protocol === 'mqtt' && !isLoopback(host)) throw new SerinError('LISTENER_INSECURE', { detail: address.slice(0, 100), hint: 'Let the broker use TLS' });
+  // URL leaves out the port that is usual for its scheme.
+  const port = /:(\d{1,5})\/?$/.exec(address)?.[1] ?? (protocol === 'mqtt' ? 1883 : 8883);
+  return { protocol, host, port: Number(port) };
 }
