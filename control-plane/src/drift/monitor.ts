@@ -39,6 +39,7 @@ type AlertBody = Omit<Alert, 'id' | 'model' | 'version' | 'statistic' | 'state' 
 const cursorName = '#cursor';
 const fleetScope = '*';
 const batchMax = 2000;
+const writeMax = 500;
 const keyOf = (row: WindowRow): string => `${row.device} ${row.boot} ${row.seq}`;
 const watchName = (statistic: string, scope: string): string => (scope === fleetScope ? statistic : `${statistic}@${scope}`);
 
@@ -101,6 +102,20 @@ export function createDriftMonitor(options: DriftMonitorOptions): Service {
       .onConflictDoUpdate({ target: [detectors.model, detectors.version, detectors.statistic], set: values });
   }
 
+  async function writeWatches(tx: Db, model: string, version: number, watches: ReadonlyMap<string, Watch>, names: readonly string[]): Promise<void> {
+    const updatedAt = clock();
+    for (let start = 0; start < names.length; start += writeMax) {
+      const rows = names.slice(start, start + writeMax).map((statistic) => ({ model, version, statistic, state: watches.get(statistic), updatedAt }));
+      await tx
+        .insert(detectors)
+        .values(rows)
+        .onConflictDoUpdate({
+          target: [detectors.model, detectors.version, detectors.statistic],
+          set: { state: sql`excluded.state`, updatedAt: sql`excluded.updated_at` },
+        });
+    }
+  }
+
   /** Feeds the windows of one version; returns the alerts that changed. */
   async function feedVersion(tx: Db, { model, version }: { model: string; version: number }, rows: readonly WindowRow[]): Promise<string[]> {
     const profile = await profiles.of(tx, model, version);
@@ -119,7 +134,7 @@ export function createDriftMonitor(options: DriftMonitorOptions): Service {
         }
       }
     }
-    for (const name of changed) await writeState(tx, model, version, name, watches.get(name));
+    await writeWatches(tx, model, version, watches, [...changed]);
     const touched: string[] = [];
     for (const reference of profile.statistics) {
       const id = await settleAlert(tx, model, version, profile, reference, watches);

@@ -9,7 +9,7 @@ import { jobParams } from '../jobs/params.ts';
 import type { Log } from '../log.ts';
 import { createRounds } from '../rounds.ts';
 import type { Service } from '../service.ts';
-import { alerts, devices, jobs, models, rollouts, samples } from '../store/schema.ts';
+import { alerts, desired, devices, jobs, models, rollouts, samples } from '../store/schema.ts';
 import type { Db, Store } from '../store/store.ts';
 
 export interface RetrainingOptions {
@@ -110,7 +110,11 @@ export function createRetraining(options: RetrainingOptions): Service {
     const running = await tx
       .select({ id: devices.id })
       .from(devices)
-      .where(sql`${devices.state} = 'ACTIVE' and ${devices.reported}->'models' @> ${JSON.stringify([{ model }])}::jsonb`);
+      .leftJoin(desired, eq(desired.device, devices.id))
+      .where(
+        sql`${devices.state} = 'ACTIVE' and coalesce(${desired.samplesPerWindow}, 0) <> ${perWindow}
+            and ${devices.reported}->'models' @> ${JSON.stringify([{ model }])}::jsonb`,
+      );
     for (const { id } of running) await orderSamples(tx, id, perWindow, now);
   }
 

@@ -36,9 +36,9 @@ async function readFleet(tx: Db) {
   return rows.map((row) => ({ ...row, id: deviceId.parse(row.id), isCurrent: row.reported !== null && row.reported.rev >= (row.rev ?? 0) }));
 }
 
-type Fleet = Awaited<ReturnType<typeof readFleet>>;
+export type Fleet = Awaited<ReturnType<typeof readFleet>>;
 
-function reportsOf(state: RolloutState, fleet: Fleet): RolloutEvent[] {
+export function reportsOf(state: RolloutState, fleet: Fleet): RolloutEvent[] {
   return fleet.flatMap((device): RolloutEvent[] => {
     if (!device.isCurrent || !Object.hasOwn(state.members, device.id)) return [];
     // A report counts as a sign of life, so what a device said before it went silent is told once and not again.
