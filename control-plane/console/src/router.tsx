@@ -69,8 +69,17 @@ const rollouts = createRoute({
   validateSearch: parseRolloutsSearch,
   component: lazyRouteComponent(() => import('./pages/rollouts.tsx'), 'RolloutsPage'),
 });
-const rollout = createRoute({ getParentRoute: () => shell, path: 'rollouts/$id', component: lazyRouteComponent(() => import('./pages/rollout.tsx'), 'RolloutPage') });
-const drift = createRoute({ getParentRoute: () => shell, path: 'drift', validateSearch: parseDriftSearch, component: lazyRouteComponent(() => import('./pages/drift.tsx'), 'DriftPage') });
+const rollout = createRoute({
+  getParentRoute: () => shell,
+  path: 'rollouts/$id',
+  component: lazyRouteComponent(() => import('./pages/rollout.tsx'), 'RolloutPage'),
+});
+const drift = createRoute({
+  getParentRoute: () => shell,
+  path: 'drift',
+  validateSearch: parseDriftSearch,
+  component: lazyRouteComponent(() => import('./pages/drift.tsx'), 'DriftPage'),
+});
 const settings = createRoute({
   getParentRoute: () => shell,
   path: 'settings',
@@ -81,7 +90,14 @@ const settings = createRoute({
 const routeTree = root.addChildren([signIn, shell.addChildren([overview, devices, device, models, rollouts, rollout, drift, settings])]);
 
 export function createConsoleRouter(client: QueryClient) {
-  return createRouter({ routeTree, context: { client }, defaultPreload: 'intent', scrollRestoration: true, parseSearch: parseQuery, stringifySearch: printQuery });
+  return createRouter({
+    routeTree,
+    context: { client },
+    defaultPreload: 'intent',
+    scrollRestoration: true,
+    parseSearch: parseQuery,
+    stringifySearch: printQuery,
+  });
 }
 
 declare module '@tanstack/react-router' {

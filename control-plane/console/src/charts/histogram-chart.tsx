@@ -39,7 +39,11 @@ export function HistogramChart({ statistic, reference, live, edges, height = 168
           <LegendKey color="var(--series-2)" name="Live" shape="outline" />
         </>
       }
-      table={() => ({ caption: summary, head: ['Bin', 'Reference', 'Live'], rows: all.map((bar) => [bar.label, formatPercent(bar.reference), formatPercent(bar.live)]) })}
+      table={() => ({
+        caption: summary,
+        head: ['Bin', 'Reference', 'Live'],
+        rows: all.map((bar) => [bar.label, formatPercent(bar.reference), formatPercent(bar.live)]),
+      })}
     >
       <div ref={ref} className="relative">
         <svg
@@ -49,14 +53,34 @@ export function HistogramChart({ statistic, reference, live, edges, height = 168
           aria-label={summary}
           aria-describedby={hintId}
           className="block w-full"
-          onPointerMove={(event) => setPointed(slot === 0 ? null : Math.min(bars.length - 1, Math.max(0, Math.floor((event.clientX - event.currentTarget.getBoundingClientRect().left) / slot))))}
+          onPointerMove={(event) =>
+            setPointed(
+              slot === 0 ? null : Math.min(bars.length - 1, Math.max(0, Math.floor((event.clientX - event.currentTarget.getBoundingClientRect().left) / slot))),
+            )
+          }
           onPointerLeave={() => setPointed(null)}
         >
           <line x1="0" x2={width} y1={height - bottom + 0.5} y2={height - bottom + 0.5} stroke="var(--line-strong)" />
           {bars.map((bar, index) => (
             <g key={bar.label} opacity={pointed === null || pointed === index ? 1 : 0.55}>
-              <rect x={index * slot + 1} width={Math.max(1, slot - 2)} y={y(bar.reference)} height={Math.max(0, height - bottom - y(bar.reference))} fill="var(--reference)" opacity="0.5" rx="1" />
-              <rect x={index * slot + 1} width={Math.max(1, slot - 2)} y={y(bar.live)} height={Math.max(0, height - bottom - y(bar.live))} fill="var(--series-2)" opacity="0.16" rx="1" />
+              <rect
+                x={index * slot + 1}
+                width={Math.max(1, slot - 2)}
+                y={y(bar.reference)}
+                height={Math.max(0, height - bottom - y(bar.reference))}
+                fill="var(--reference)"
+                opacity="0.5"
+                rx="1"
+              />
+              <rect
+                x={index * slot + 1}
+                width={Math.max(1, slot - 2)}
+                y={y(bar.live)}
+                height={Math.max(0, height - bottom - y(bar.live))}
+                fill="var(--series-2)"
+                opacity="0.16"
+                rx="1"
+              />
               {bar.live > 0 && <rect x={index * slot + 1} width={Math.max(1, slot - 2)} y={y(bar.live) - 1} height="2" fill="var(--series-2)" rx="1" />}
             </g>
           ))}
@@ -73,7 +97,9 @@ export function HistogramChart({ statistic, reference, live, edges, height = 168
           ))}
         </svg>
         <p id={hintId} className="absolute top-0 right-0 rounded-sm bg-surface/90 px-1 text-2xs text-ink-2">
-          {shown === undefined ? `median ${formatNumber(medians.reference)} → ${formatNumber(medians.live)}` : `${shown.label}: reference ${formatPercent(shown.reference)}, live ${formatPercent(shown.live)}`}
+          {shown === undefined
+            ? `median ${formatNumber(medians.reference)} → ${formatNumber(medians.live)}`
+            : `${shown.label}: reference ${formatPercent(shown.reference)}, live ${formatPercent(shown.live)}`}
         </p>
       </div>
     </ChartFrame>

@@ -97,7 +97,9 @@ export function TimeChart({ title, times, rows, marks = [] }: TimeChartProps) {
               </text>
             </g>
           ))}
-          {cursor !== null && times.length > 0 && <line x1={x(times[at] ?? 0)} x2={x(times[at] ?? 0)} y1="0" y2={height - axisHeight} stroke="var(--ink)" strokeWidth="1" />}
+          {cursor !== null && times.length > 0 && (
+            <line x1={x(times[at] ?? 0)} x2={x(times[at] ?? 0)} y1="0" y2={height - axisHeight} stroke="var(--ink)" strokeWidth="1" />
+          )}
           {times.length > 1 && (
             <>
               <text x="0" y={height - 5} className="fill-ink-3 text-[11px]">

@@ -6,7 +6,10 @@ import { showError } from '../ui/toasts.ts';
 import { keys } from './keys.ts';
 
 /** One thing a person does: the error is always shown, with its code and what to do about it. */
-export function useAction<Input, Name extends RouteName>(run: (input: Input) => Promise<ReplyOf<Name>>, onDone?: (reply: ReplyOf<Name>, client: QueryClient) => void) {
+export function useAction<Input, Name extends RouteName>(
+  run: (input: Input) => Promise<ReplyOf<Name>>,
+  onDone?: (reply: ReplyOf<Name>, client: QueryClient) => void,
+) {
   const client = useQueryClient();
   return useMutation({
     mutationFn: run,

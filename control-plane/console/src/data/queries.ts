@@ -13,7 +13,6 @@ async function fetchDevices(signal: AbortSignal): Promise<readonly Device[]> {
   let cursor: string | undefined;
   do {
     // Pages follow one another by their cursor.
-    // oxlint-disable-next-line no-await-in-loop
     const page = await api('listDevices', { query: { limit: devicesPerPage, ...(cursor === undefined ? {} : { cursor }) }, signal });
     devices.push(...page.items);
     cursor = page.next ?? undefined;
@@ -32,7 +31,11 @@ export const rolloutsQuery = queryOptions<readonly Rollout[]>({
   queryFn: async ({ signal }) => (await api('listRollouts', { query: { limit: '100' }, signal })).items,
   ...live,
 });
-export const jobsQuery = queryOptions<readonly Job[]>({ queryKey: keys.jobs, queryFn: async ({ signal }) => (await api('listJobs', { query: {}, signal })).items, ...live });
+export const jobsQuery = queryOptions<readonly Job[]>({
+  queryKey: keys.jobs,
+  queryFn: async ({ signal }) => (await api('listJobs', { query: {}, signal })).items,
+  ...live,
+});
 export const alertsQuery = queryOptions<readonly Alert[]>({
   queryKey: keys.alerts,
   queryFn: async ({ signal }) => (await api('listAlerts', { query: { limit: '100' }, signal })).items,
@@ -42,9 +45,14 @@ export const modelsQuery = queryOptions({ queryKey: keys.models, queryFn: async 
 export const versionsQuery = (name: ModelName) =>
   queryOptions({ queryKey: keys.versions(name), queryFn: async ({ signal }) => (await api('listVersions', { params: { name }, signal })).items, ...live });
 
-export const rolloutQuery = (id: string) => queryOptions({ queryKey: keys.rollout(id), queryFn: ({ signal }) => api('getRollout', { params: { id }, signal }), ...live });
+export const rolloutQuery = (id: string) =>
+  queryOptions({ queryKey: keys.rollout(id), queryFn: ({ signal }) => api('getRollout', { params: { id }, signal }), ...live });
 export const historyQuery = (id: DeviceId) =>
-  queryOptions({ queryKey: keys.history(id), queryFn: async ({ signal }) => (await api('getDeviceHistory', { params: { id }, query: { limit: '500' }, signal })).items, staleTime: 1000 });
+  queryOptions({
+    queryKey: keys.history(id),
+    queryFn: async ({ signal }) => (await api('getDeviceHistory', { params: { id }, query: { limit: '500' }, signal })).items,
+    staleTime: 1000,
+  });
 export const samplesQuery = (filter: { model?: ModelName; device?: DeviceId }) =>
   queryOptions({
     queryKey: keys.samples(filter),
@@ -52,4 +60,8 @@ export const samplesQuery = (filter: { model?: ModelName; device?: DeviceId }) =
     refetchInterval: 5000,
   });
 export const tokensQuery = queryOptions({ queryKey: keys.tokens, queryFn: async ({ signal }) => (await api('listTokens', { signal })).items });
-export const auditQuery = queryOptions({ queryKey: keys.audit, queryFn: async ({ signal }) => (await api('listAudit', { query: { limit: '300' }, signal })).items, refetchInterval: 10_000 });
+export const auditQuery = queryOptions({
+  queryKey: keys.audit,
+  queryFn: async ({ signal }) => (await api('listAudit', { query: { limit: '300' }, signal })).items,
+  refetchInterval: 10_000,
+});

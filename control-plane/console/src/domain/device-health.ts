@@ -18,7 +18,8 @@ type Judged = Pick<Device, 'state' | 'online' | 'error' | 'drift' | 'models'>;
 /** The order that a device was given failed and is still wanted: a refusal of an order since withdrawn is history. */
 function failsItsOrder({ models }: Judged): boolean {
   return models.some(
-    ({ phase, version, desiredVersion, last }) => phase === 'IDLE' && desiredVersion !== null && desiredVersion !== version && last?.version === desiredVersion && last.outcome !== 'COMMITTED',
+    ({ phase, version, desiredVersion, last }) =>
+      phase === 'IDLE' && desiredVersion !== null && desiredVersion !== version && last?.version === desiredVersion && last.outcome !== 'COMMITTED',
   );
 }
 
@@ -30,8 +31,6 @@ export function deviceHealth(device: Judged): Health {
   if (device.drift?.alerting === true) return 'drifting';
   return 'online';
 }
-
-export const primaryModel = (device: Device): Device['models'][number] | undefined => device.models[0];
 
 export const runningVersion = (device: Device): number | null => device.models[0]?.version ?? null;
 
@@ -54,9 +53,7 @@ export function groupBySite(devices: readonly Device[]): SiteGroup[] {
     if (group === undefined) groups.set(device.site, [device]);
     else group.push(device);
   }
-  return [...groups]
-    .map(([site, members]) => ({ site, devices: members.toSorted(byId) }))
-    .toSorted((one, other) => naturalOrder(one.site, other.site));
+  return [...groups].map(([site, members]) => ({ site, devices: members.toSorted(byId) })).toSorted((one, other) => naturalOrder(one.site, other.site));
 }
 
 const collator = new Intl.Collator('en', { numeric: true });

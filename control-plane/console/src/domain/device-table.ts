@@ -4,7 +4,7 @@ import { deviceHealth, healthOrder, naturalOrder, runningVersion, type Health } 
 export const sortKeys = ['id', 'health', 'site', 'version', 'rate', 'p95', 'bad', 'drift', 'seen'] as const;
 export type SortKey = (typeof sortKeys)[number];
 
-export const stateFilters = ['online', 'offline', 'drifting', 'failed', 'updating', 'revoked'] as const;
+export const stateFilters = ['online', 'healthy', 'offline', 'drifting', 'failed', 'updating', 'revoked'] as const;
 export type StateFilter = (typeof stateFilters)[number];
 
 export interface DeviceQuery {
@@ -19,7 +19,7 @@ export interface DeviceQuery {
 export function matchesState(device: Device, state: StateFilter): boolean {
   // "online" means connected, whatever else is wrong; the other words are the device's health.
   if (state === 'online') return device.state === 'ACTIVE' && device.online;
-  return deviceHealth(device) === state;
+  return deviceHealth(device) === (state === 'healthy' ? 'online' : state);
 }
 
 export function filterDevices(devices: readonly Device[], { q, state, site, version }: DeviceQuery): Device[] {

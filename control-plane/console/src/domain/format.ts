@@ -102,6 +102,11 @@ export function humanise(code: string): string {
     .join(' ');
 }
 
+/** The server's words begin a sentence here; a name that begins with its own spelling keeps it. */
+export function sentence(words: string): string {
+  return /^[a-z]+\b(?![-_0-9.])/.test(words) ? words.charAt(0).toUpperCase() + words.slice(1) : words;
+}
+
 export function plural(count: number, one: string, many = `${one}s`): string {
   return `${formatCount(count)} ${count === 1 ? one : many}`;
 }

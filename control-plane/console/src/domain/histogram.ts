@@ -13,7 +13,12 @@ const sum = (counts: readonly number[]): number => counts.reduce((total, count) 
  * Bars of two histograms over the same frozen bins, as shares so that windows of different size compare.
  * Counts come as `[under, bins…, over, nan]`; tails and NaN show only where something fell into them.
  */
-export function histogramBars(reference: readonly number[], live: readonly number[], edges: readonly number[], format: (value: number) => string): HistogramBar[] {
+export function histogramBars(
+  reference: readonly number[],
+  live: readonly number[],
+  edges: readonly number[],
+  format: (value: number) => string,
+): HistogramBar[] {
   const bins = Math.max(0, edges.length - 1);
   const totals = [sum(reference), sum(live)] as const;
   const bar = (index: number, from: number | null, to: number | null, label: string): HistogramBar => ({

@@ -10,4 +10,5 @@ const kinds: Record<Job['kind'], string> = { train: 'Train', retrain: 'Retrain',
 export const jobTitle = ({ kind, model }: Pick<Job, 'kind' | 'model'>): string => `${kinds[kind]} ${model}`;
 
 /** A finished job is full or stays where it stopped; a queued one has not begun. */
-export const jobFraction = ({ status, fraction }: Pick<Job, 'status' | 'fraction'>): number => (status === 'SUCCEEDED' ? 1 : status === 'QUEUED' ? 0 : Math.min(1, Math.max(0, fraction)));
+export const jobFraction = ({ status, fraction }: Pick<Job, 'status' | 'fraction'>): number =>
+  status === 'SUCCEEDED' ? 1 : status === 'QUEUED' ? 0 : Math.min(1, Math.max(0, fraction));

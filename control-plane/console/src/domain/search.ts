@@ -60,7 +60,8 @@ export interface DriftSearch {
   state?: (typeof alertFilters)[number];
   device?: string;
 }
-export const parseDriftSearch = (raw: Raw): DriftSearch => present({ alert: text(raw.alert), state: oneOf(raw.state, alertFilters), device: text(raw.device, 63) });
+export const parseDriftSearch = (raw: Raw): DriftSearch =>
+  present({ alert: text(raw.alert), state: oneOf(raw.state, alertFilters), device: text(raw.device, 63) });
 
 export const settingsTabs = ['session', 'tokens', 'enrol', 'audit'] as const;
 export type SettingsTab = (typeof settingsTabs)[number];

@@ -14,7 +14,10 @@ interface Words {
 /** A used or expired link is the everyday case: say that, and how to go on. */
 export function signInWords(code: string, usual: Words): Words {
   if (code === 'TOKEN_INVALID' || code === 'NOT_SIGNED_IN') {
-    return { title: 'This link has been used or has expired', hint: 'Each link signs in once. Restart the server to get a new one, or use the newest one it printed.' };
+    return {
+      title: 'This link has been used or has expired',
+      hint: 'Each link signs in once. Restart the server to get a new one, or use the newest one it printed.',
+    };
   }
   return { title: usual.title, hint: `${usual.hint}.` };
 }

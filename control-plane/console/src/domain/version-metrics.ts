@@ -30,7 +30,10 @@ const isPlain = (name: string): boolean => !isFloat(name) && !isInt8(name);
 
 /** The three figures that quantisation is judged by. A plain name speaks of what devices run. */
 export function quantisationPairs({ metrics, variants }: Pick<ModelVersion, 'metrics' | 'variants'>): MetricPair[] {
-  const pair = (wanted: RegExp): Pick<MetricPair, 'float' | 'int8'> => ({ float: find(metrics, wanted, isFloat), int8: find(metrics, wanted, isInt8) ?? find(metrics, wanted, isPlain) });
+  const pair = (wanted: RegExp): Pick<MetricPair, 'float' | 'int8'> => ({
+    float: find(metrics, wanted, isFloat),
+    int8: find(metrics, wanted, isInt8) ?? find(metrics, wanted, isPlain),
+  });
   const size = (which: (name: string) => boolean): number | null => variants.find(({ name }) => which(name))?.bytes ?? null;
   const pairs: MetricPair[] = [
     { kind: 'accuracy', label: 'Accuracy', unit: 'share', ...pair(/acc/i) },

@@ -23,7 +23,9 @@ function applyEvent(client: QueryClient, event: LiveEvent): void {
       return;
     case 'rollout':
       client.setQueryData<readonly Rollout[]>(keys.rollouts, (list) => (list === undefined ? undefined : mergeRollout(list, event.rollout)));
-      client.setQueryData<Rollout>(keys.rollout(event.rollout.id), (known) => (known === undefined || known.updatedAt <= event.rollout.updatedAt ? event.rollout : known));
+      client.setQueryData<Rollout>(keys.rollout(event.rollout.id), (known) =>
+        known === undefined || known.updatedAt <= event.rollout.updatedAt ? event.rollout : known,
+      );
       return;
     case 'job':
       client.setQueryData<readonly Job[]>(keys.jobs, (list) => (list === undefined ? undefined : mergeJob(list, event.job)));

@@ -30,7 +30,10 @@ export function DeviceCell({ device, canary }: { device: Device; canary: boolean
       to="/devices/$id"
       params={{ id: device.id }}
       {...hooks(device, health)}
-      className={cn('relative flex min-w-0 flex-col gap-1.5 overflow-hidden rounded-md border px-2.5 py-2 transition-colors hover:border-line-strong', edge[health])}
+      className={cn(
+        'relative flex min-w-0 flex-col gap-1.5 overflow-hidden rounded-md border px-2.5 py-2 transition-colors hover:border-line-strong',
+        edge[health],
+      )}
     >
       <span className="flex items-center gap-2">
         <HealthMark health={health} />
@@ -38,13 +41,21 @@ export function DeviceCell({ device, canary }: { device: Device; canary: boolean
         {device.synthetic && <SyntheticTag />}
       </span>
       <span className="flex items-baseline gap-1.5">
-        <span className={cn('rounded-xs font-mono text-xs', canary ? 'bg-canary px-1 text-canary-ink' : 'text-ink')}>{model?.version == null ? '–' : `v${model.version}`}</span>
+        <span className={cn('rounded-xs font-mono text-xs', canary ? 'bg-canary px-1 text-canary-ink' : 'text-ink')}>
+          {model?.version == null ? '–' : `v${model.version}`}
+        </span>
         {moving && <span className="font-mono text-xs text-ink-2">→ v{model.desiredVersion}</span>}
         {canary && <span className="sr-only">canary</span>}
-        <span className="ml-auto text-2xs text-ink-2 tabular-nums">{quiet ? healthLabel[health].toLowerCase() : `${formatRate(device.live?.inferencesPerS)}/s · ${formatMs(device.live?.p95Ms)}`}</span>
+        <span className="ml-auto text-2xs text-ink-2 tabular-nums">
+          {quiet ? healthLabel[health].toLowerCase() : `${formatRate(device.live?.inferencesPerS)}/s · ${formatMs(device.live?.p95Ms)}`}
+        </span>
       </span>
       {model !== undefined && model.progress !== null && model.phase !== 'IDLE' && (
-        <span aria-hidden className="absolute inset-x-0 bottom-0 h-0.5 origin-left bg-info transition-transform duration-300" style={{ transform: `scaleX(${model.progress})` }} />
+        <span
+          aria-hidden
+          className="absolute inset-x-0 bottom-0 h-0.5 origin-left bg-info transition-transform duration-300"
+          style={{ transform: `scaleX(${model.progress})` }}
+        />
       )}
     </Link>
   );
@@ -55,7 +66,14 @@ export function DeviceDot({ device }: { device: Device }) {
   const health = deviceHealth(device);
   const words = `${device.id}: ${healthLabel[health]}, version ${device.models[0]?.version ?? 'none'}`;
   return (
-    <Link to="/devices/$id" params={{ id: device.id }} {...hooks(device, health)} aria-label={words} title={words} className={cn('inline-flex size-6 items-center justify-center rounded-xs border', edge[health])}>
+    <Link
+      to="/devices/$id"
+      params={{ id: device.id }}
+      {...hooks(device, health)}
+      aria-label={words}
+      title={words}
+      className={cn('inline-flex size-6 items-center justify-center rounded-xs border', edge[health])}
+    >
       <HealthMark health={health} label={false} />
     </Link>
   );

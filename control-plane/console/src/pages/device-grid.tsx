@@ -1,9 +1,13 @@
 import { Link } from '@tanstack/react-router';
 import type { Device } from '@serin/protocol/api/resources';
-import { countHealth, groupBySite, healthLabel, healthOrder, type SiteGroup } from '../domain/device-health.ts';
+import { countHealth, groupBySite, healthLabel, healthOrder, type Health, type SiteGroup } from '../domain/device-health.ts';
+import type { StateFilter } from '../domain/device-table.ts';
 import { formatCount, plural } from '../domain/format.ts';
 import { HealthMark } from '../ui/health-mark.tsx';
 import { DeviceCell, DeviceDot } from './device-cell.tsx';
+
+/** "Online" as a filter means connected, as it does on the command line; the shape means connected and well. */
+const filterOf = (health: Health): StateFilter => (health === 'online' ? 'healthy' : health);
 
 const cellsMost = 240;
 const dotsMost = 2000;
@@ -47,7 +51,12 @@ function SiteTotals({ group }: { group: SiteGroup }) {
       {healthOrder
         .filter((health) => counts[health] > 0)
         .map((health) => (
-          <Link key={health} to="/devices" search={{ site: group.site, state: health }} className="inline-flex items-center gap-2 text-xs hover:underline">
+          <Link
+            key={health}
+            to="/devices"
+            search={{ site: group.site, state: filterOf(health) }}
+            className="inline-flex items-center gap-2 text-xs hover:underline"
+          >
             <HealthMark health={health} label={false} />
             {formatCount(counts[health])} {healthLabel[health].toLowerCase()}
           </Link>
@@ -65,7 +74,7 @@ export function HealthLegend({ devices }: { devices: readonly Device[] }) {
         .filter((health) => counts[health] > 0 || health === 'online')
         .map((health) => (
           <li key={health}>
-            <Link to="/devices" search={{ state: health }} className="inline-flex items-center gap-1.5 text-xs text-ink-2 hover:text-ink">
+            <Link to="/devices" search={{ state: filterOf(health) }} className="inline-flex items-center gap-1.5 text-xs text-ink-2 hover:text-ink">
               <HealthMark health={health} label={false} />
               {healthLabel[health]}
               <span className="font-medium text-ink">{formatCount(counts[health])}</span>

@@ -97,11 +97,21 @@ function DeviceDetail({ device, id }: { device: Device; id: DeviceId }) {
 /** What is wrong, its code and what to do: the current fault first, then the newest refusal. */
 function Faults({ device }: { device: Device }) {
   const faults = [
-    ...(device.error === null ? [] : [{ key: 'error', tone: 'bad' as const, title: 'The device reports a fault', code: device.error.code, detail: device.error.detail }]),
+    ...(device.error === null
+      ? []
+      : [{ key: 'error', tone: 'bad' as const, title: 'The device reports a fault', code: device.error.code, detail: device.error.detail }]),
     ...device.models.flatMap(({ model, last }) =>
       last === null || last.outcome === 'COMMITTED'
         ? []
-        : [{ key: model, tone: 'warn' as const, title: `${model} v${last.version} was ${humanise(last.outcome).toLowerCase()} here`, code: last.code, detail: last.detail }],
+        : [
+            {
+              key: model,
+              tone: 'warn' as const,
+              title: `${model} v${last.version} was ${humanise(last.outcome).toLowerCase()} here`,
+              code: last.code,
+              detail: last.detail,
+            },
+          ],
     ),
   ];
   return faults.map(({ key, tone, title, code, detail }) => (
@@ -152,7 +162,9 @@ function History({ device, id }: { device: Device; id: DeviceId }) {
       <div className="p-4">
         {points === undefined && <Skeleton className="h-96" />}
         {points !== undefined && shown.length === 0 && <Empty title="No telemetry window yet">The device sends one as soon as it answers frames.</Empty>}
-        {shown.length > 0 && <TimeChart title="Telemetry windows" times={shown.map(({ at }) => at)} rows={historyRows(shown)} marks={versionMarks(shown).map(toMark)} />}
+        {shown.length > 0 && (
+          <TimeChart title="Telemetry windows" times={shown.map(({ at }) => at)} rows={historyRows(shown)} marks={versionMarks(shown).map(toMark)} />
+        )}
       </div>
     </Panel>
   );
@@ -165,7 +177,13 @@ function historyRows(points: readonly DevicePoint[]): TimeRow[] {
     { name: 'Inferences per second', color: 'var(--series-1)', values: points.map((point) => point.inferencesPerS), format: formatRate },
     { name: 'p95 latency', color: 'var(--series-4)', values: points.map((point) => point.p95Ms), format: formatMs },
     { name: 'Bad frames', color: 'var(--bad)', values: points.map((point) => point.badShare), format: (value) => formatPercent(value), least: 0.1 },
-    { name: 'Mean confidence', color: 'var(--series-3)', values: points.map((point) => point.meanConfidence), format: (value) => formatPercent(value), least: 1 },
+    {
+      name: 'Mean confidence',
+      color: 'var(--series-3)',
+      values: points.map((point) => point.meanConfidence),
+      format: (value) => formatPercent(value),
+      least: 1,
+    },
     { name: 'Mean brightness', color: 'var(--ink-3)', values: points.map((point) => point.meanBrightness), format: formatNumber },
     { name: 'Drift (corrected PSI)', color: 'var(--series-2)', values: points.map((point) => point.drift), format: formatNumber, limit: 0.1 },
   ];
@@ -191,7 +209,9 @@ function ModelPanel({ model }: { model: Device['models'][number] }) {
         {waiting ? <Badge tone="info">{model.phase === 'IDLE' ? 'Waiting' : humanise(model.phase)}</Badge> : <Badge tone="ok">As wanted</Badge>}
       </PanelHead>
       <div className="p-4">
-        {model.phase !== 'IDLE' && model.progress !== null && <ProgressBar className="mb-4" fraction={model.progress} label={`${humanise(model.phase)} v${model.desiredVersion ?? ''}`} />}
+        {model.phase !== 'IDLE' && model.progress !== null && (
+          <ProgressBar className="mb-4" fraction={model.progress} label={`${humanise(model.phase)} v${model.desiredVersion ?? ''}`} />
+        )}
         <Facts>
           <Fact name="Running">
             <VersionTag version={model.version} />
@@ -255,7 +275,12 @@ function RevokeButton({ device, id }: { device: Device; id: DeviceId }) {
       <Button refusal={refusal} onClick={() => setAsking(true)}>
         Revoke
       </Button>
-      <Dialog open={asking} onClose={() => setAsking(false)} title={`Revoke ${device.id}?`} description="Its connections end at once and its certificate is no longer accepted. It keeps inferring locally with the version it has.">
+      <Dialog
+        open={asking}
+        onClose={() => setAsking(false)}
+        title={`Revoke ${device.id}?`}
+        description="Its connections end at once and its certificate is no longer accepted. It keeps inferring locally with the version it has."
+      >
         <DialogBody>
           <p className="text-sm text-ink-2">To bring it back, enrol it again with a new token.</p>
         </DialogBody>

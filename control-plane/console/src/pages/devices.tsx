@@ -19,7 +19,15 @@ import { Ago } from '../ui/time.tsx';
 
 const route = getRouteApi('/shell/devices');
 
-const stateWords: Record<StateFilter, string> = { online: 'Online', offline: 'Offline', drifting: 'Drifting', failed: 'Failing', updating: 'Updating', revoked: 'Revoked' };
+const stateWords: Record<StateFilter, string> = {
+  online: 'Online',
+  healthy: 'Healthy',
+  offline: 'Offline',
+  drifting: 'Drifting',
+  failed: 'Failing',
+  updating: 'Updating',
+  revoked: 'Revoked',
+};
 
 export function DevicesPage() {
   const search = route.useSearch();
@@ -30,7 +38,13 @@ export function DevicesPage() {
   return (
     <Page
       title="Devices"
-      note={devices === undefined ? 'Loading…' : devices.length >= devicesMax ? `The first ${formatCount(devicesMax)}; narrow the list by its filters` : plural(devices.length, 'device')}
+      note={
+        devices === undefined
+          ? 'Loading…'
+          : devices.length >= devicesMax
+            ? `The first ${formatCount(devicesMax)}; narrow the list by its filters`
+            : plural(devices.length, 'device')
+      }
       actions={
         <Link to="/settings" search={{ tab: 'enrol' }} className={buttonClass('plain')}>
           <Plus className="size-4" aria-hidden />
@@ -67,7 +81,10 @@ export function DevicesPage() {
 function Filters({ devices, search }: { devices: readonly Device[]; search: DevicesSearch }) {
   const navigate = route.useNavigate();
   const change = (next: { [Key in keyof DevicesSearch]?: DevicesSearch[Key] | undefined }): void => {
-    void navigate({ search: (before) => Object.fromEntries(Object.entries({ ...before, ...next }).filter(([, value]) => value !== undefined && value !== '')), replace: true });
+    void navigate({
+      search: (before) => Object.fromEntries(Object.entries({ ...before, ...next }).filter(([, value]) => value !== undefined && value !== '')),
+      replace: true,
+    });
   };
   const sites = [...new Set(devices.map(({ site }) => site))].toSorted(naturalOrder);
   const versions = versionShares(devices);
@@ -85,7 +102,12 @@ function Filters({ devices, search }: { devices: readonly Device[]; search: Devi
           className="h-8 w-full rounded-md border border-line-strong bg-surface pr-2 pl-8 text-sm placeholder:text-ink-3"
         />
       </div>
-      <SelectField label="State" hideLabel value={search.state ?? ''} onChange={(event) => change({ state: stateFilters.find((state) => state === event.target.value) })}>
+      <SelectField
+        label="State"
+        hideLabel
+        value={search.state ?? ''}
+        onChange={(event) => change({ state: stateFilters.find((state) => state === event.target.value) })}
+      >
         <option value="">Any state</option>
         {stateFilters.map((state) => (
           <option key={state} value={state}>
@@ -108,7 +130,11 @@ function Filters({ devices, search }: { devices: readonly Device[]; search: Devi
         ))}
       </SelectField>
       {filtered && (
-        <Button kind="quiet" icon={<X className="size-3.5" aria-hidden />} onClick={() => change({ q: undefined, state: undefined, site: undefined, version: undefined })}>
+        <Button
+          kind="quiet"
+          icon={<X className="size-3.5" aria-hidden />}
+          onClick={() => change({ q: undefined, state: undefined, site: undefined, version: undefined })}
+        >
           Clear
         </Button>
       )}
@@ -156,7 +182,13 @@ const columns: readonly Column[] = [
       );
     },
   },
-  { key: 'site', name: 'Site', numeric: false, className: 'w-28 shrink-0 max-md:hidden', cell: (device) => <span className="truncate text-ink-2">{device.site}</span> },
+  {
+    key: 'site',
+    name: 'Site',
+    numeric: false,
+    className: 'w-28 shrink-0 max-md:hidden',
+    cell: (device) => <span className="truncate text-ink-2">{device.site}</span>,
+  },
   {
     key: 'version',
     name: 'Version',
@@ -211,7 +243,12 @@ function DeviceTable({ devices, sort, desc }: { devices: readonly Device[]; sort
         <div role="rowgroup" className="sticky top-0 z-1 bg-surface">
           <div role="row" aria-rowindex={1} className="flex h-9 items-center gap-3 border-b border-line px-4 sm:gap-4">
             {columns.map((column) => (
-              <div key={column.key} role="columnheader" aria-sort={sort === column.key ? (desc ? 'descending' : 'ascending') : 'none'} className={cn(column.className, column.numeric && 'text-right')}>
+              <div
+                key={column.key}
+                role="columnheader"
+                aria-sort={sort === column.key ? (desc ? 'descending' : 'ascending') : 'none'}
+                className={cn(column.className, column.numeric && 'text-right')}
+              >
                 <SortLink column={column} sort={sort} desc={desc} />
               </div>
             ))}

@@ -8,7 +8,7 @@ import { alertsQuery, devicesQuery, jobsQuery, samplesQuery } from '../data/quer
 import { useRefusal } from '../data/use-session.ts';
 import { deviceId } from '@serin/protocol/ids';
 import { naturalOrder } from '../domain/device-health.ts';
-import { formatDate, formatFull, formatNumber, formatPercent, humanise, plural } from '../domain/format.ts';
+import { formatDate, formatFull, formatNumber, formatPercent, humanise, plural, sentence } from '../domain/format.ts';
 import { isRunning, jobFraction, jobTitle } from '../domain/job-view.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Button } from '../ui/button.tsx';
@@ -43,7 +43,9 @@ export function DriftPage() {
             { value: 'OPEN', label: 'Open' },
             { value: 'CLEARED', label: 'Cleared' },
           ]}
-          onChange={(next) => void navigate({ search: ({ state: _, alert: __, ...before }) => (next === 'all' ? before : { ...before, state: next }), replace: true })}
+          onChange={(next) =>
+            void navigate({ search: ({ state: _, alert: __, ...before }) => (next === 'all' ? before : { ...before, state: next }), replace: true })
+          }
         />
       }
     >
@@ -51,7 +53,8 @@ export function DriftPage() {
       {shown?.length === 0 && (
         <Panel>
           <Empty title={search.state === undefined ? 'No alert so far' : 'No alert in this state'}>
-            Every telemetry window is compared with the reference that was frozen into the signed bundle. An alert opens when the evidence against “no drift” is large and the effect is too.
+            Every telemetry window is compared with the reference that was frozen into the signed bundle. An alert opens when the evidence against “no drift” is
+            large and the effect is too.
           </Empty>
         </Panel>
       )}
@@ -108,11 +111,25 @@ function AlertList({ alerts, chosen }: { alerts: readonly Alert[]; chosen: strin
 function AlertDetail({ alert }: { alert: Alert }) {
   return (
     <Panel aria-labelledby="alert" className="min-w-0">
-      <PanelHead id="alert" title={`${humanise(alert.statistic)} has drifted`} note={alert.state === 'OPEN' ? <>open for <Elapsed since={alert.openedAt} until={null} /></> : <>cleared <Ago at={alert.clearedAt} /></>}>
+      <PanelHead
+        id="alert"
+        title={`${humanise(alert.statistic)} has drifted`}
+        note={
+          alert.state === 'OPEN' ? (
+            <>
+              open for <Elapsed since={alert.openedAt} until={null} />
+            </>
+          ) : (
+            <>
+              cleared <Ago at={alert.clearedAt} />
+            </>
+          )
+        }
+      >
         <RetrainAction alert={alert} />
       </PanelHead>
       <div className="flex flex-col gap-5 p-4">
-        <p className="text-base">{alert.words}</p>
+        <p className="text-base">{sentence(alert.words)}</p>
         <AlertEvidence alert={alert} height={210} />
         <div className="grid gap-x-10 gap-y-5 md:grid-cols-2">
           <Facts className="content-start">
@@ -132,7 +149,11 @@ function AlertDetail({ alert }: { alert: Alert }) {
             <ul className="flex flex-wrap gap-1.5">
               {alert.devices.slice(0, 40).map((device) => (
                 <li key={device}>
-                  <Link to="/devices/$id" params={{ id: device }} className="inline-flex h-6 items-center rounded-sm border border-line px-2 text-xs hover:border-line-strong hover:bg-hover">
+                  <Link
+                    to="/devices/$id"
+                    params={{ id: device }}
+                    className="inline-flex h-6 items-center rounded-sm border border-line px-2 text-xs hover:border-line-strong hover:bg-hover"
+                  >
                     {device}
                   </Link>
                 </li>
@@ -142,7 +163,7 @@ function AlertDetail({ alert }: { alert: Alert }) {
           </section>
         </div>
         <p className="border-t border-line pt-3 text-xs text-ink-3">
-          <span className="font-medium text-ink-2">What the alarm rate rests on:</span> {alert.assumption}
+          <span className="font-medium text-ink-2">What the alarm rate rests on:</span> {sentence(alert.assumption)}
         </p>
       </div>
     </Panel>
@@ -179,7 +200,14 @@ function RetrainAction({ alert }: { alert: Alert }) {
   }
   if (alert.state !== 'OPEN') return null;
   return (
-    <Button kind="primary" small refusal={refusal} busy={retrain.isPending} icon={<Sparkles className="size-3.5" aria-hidden />} onClick={() => retrain.mutate(undefined)}>
+    <Button
+      kind="primary"
+      small
+      refusal={refusal}
+      busy={retrain.isPending}
+      icon={<Sparkles className="size-3.5" aria-hidden />}
+      onClick={() => retrain.mutate(undefined)}
+    >
       Retrain and roll out
     </Button>
   );
@@ -198,7 +226,12 @@ function Samples() {
           label="Device"
           hideLabel
           value={wanted ?? ''}
-          onChange={(event) => void navigate({ search: ({ device: _, ...before }) => (event.target.value === '' ? before : { ...before, device: event.target.value }), replace: true })}
+          onChange={(event) =>
+            void navigate({
+              search: ({ device: _, ...before }) => (event.target.value === '' ? before : { ...before, device: event.target.value }),
+              replace: true,
+            })
+          }
         >
           <option value="">Any device</option>
           {devices

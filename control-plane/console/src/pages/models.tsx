@@ -164,12 +164,16 @@ function VersionDetail({ version, champion }: { version: ModelVersion; champion:
         <Gate version={version} />
         {metrics.length > 0 && (
           <section aria-label="Metrics">
-            <h3 className="eyebrow mb-2">All metrics{champion !== undefined && champion.version !== version.version && `, against champion v${champion.version}`}</h3>
+            <h3 className="eyebrow mb-2">
+              All metrics{champion !== undefined && champion.version !== version.version && `, against champion v${champion.version}`}
+            </h3>
             <dl className="grid gap-x-8 sm:grid-cols-2">
               {metrics.map(([name, value]) => (
                 <div key={name} className="flex items-baseline gap-3 border-b border-line py-1.5 text-sm">
                   <dt className="min-w-0 flex-1 truncate text-ink-2">{humanise(name)}</dt>
-                  {champion !== undefined && champion.version !== version.version && isComparable(name) && champion.metrics[name] !== undefined && <dd className="text-xs text-ink-3">{formatNumber(champion.metrics[name])}</dd>}
+                  {champion !== undefined && champion.version !== version.version && isComparable(name) && champion.metrics[name] !== undefined && (
+                    <dd className="text-xs text-ink-3">{formatNumber(champion.metrics[name])}</dd>
+                  )}
                   <dd className="font-medium">{formatNumber(value)}</dd>
                 </div>
               ))}
@@ -237,7 +241,11 @@ function Gate({ version: { gate } }: { version: ModelVersion }) {
       <ul className="flex flex-col gap-1.5">
         {gate.checks.map((check) => (
           <li key={check.name} className="flex items-start gap-2 text-sm">
-            {check.passed ? <Check className="mt-0.5 size-4 shrink-0 text-ok" aria-label="passed" /> : <X className="mt-0.5 size-4 shrink-0 text-bad" aria-label="not passed" />}
+            {check.passed ? (
+              <Check className="mt-0.5 size-4 shrink-0 text-ok" aria-label="passed" />
+            ) : (
+              <X className="mt-0.5 size-4 shrink-0 text-bad" aria-label="not passed" />
+            )}
             <span className="min-w-0 flex-1">{check.words}</span>
             <span className="text-xs whitespace-nowrap text-ink-3">
               {formatNumber(check.value)} / {formatNumber(check.limit)}

@@ -7,7 +7,7 @@ import { Sparkline } from '../charts/sparkline.tsx';
 import { keys } from '../data/keys.ts';
 import { alertsQuery, devicesQuery, jobsQuery, overviewQuery, rolloutsQuery } from '../data/queries.ts';
 import { versionShares } from '../domain/device-health.ts';
-import { formatCount, formatPercent, formatRate, formatSpan, humanise, plural } from '../domain/format.ts';
+import { formatCount, formatPercent, formatRate, formatSpan, humanise, plural, sentence } from '../domain/format.ts';
 import { isRunning, jobFraction, jobTitle } from '../domain/job-view.ts';
 import { isLive } from '../domain/rollout-view.ts';
 import type { Rate } from '../live/merge.ts';
@@ -60,8 +60,16 @@ function KeyFigures({ overview, devices }: { overview: Overview | undefined; dev
   if (overview === undefined) return <Skeleton className="h-25" />;
   const { total, online, synthetic } = overview.devices;
   return (
-    <Panel aria-label="Key figures" className="grid grid-cols-2 overflow-hidden lg:grid-cols-4 [&>*]:border-line max-lg:[&>*:nth-child(even)]:border-l max-lg:[&>*:nth-child(n+3)]:border-t lg:[&>*+*]:border-l">
-      <Figure name="Devices online" value={formatCount(online)} unit={`of ${formatCount(total)}`} note={synthetic === 0 ? 'all real' : `${formatCount(synthetic)} synthetic`} />
+    <Panel
+      aria-label="Key figures"
+      className="grid grid-cols-2 overflow-hidden lg:grid-cols-4 [&>*]:border-line max-lg:[&>*:nth-child(even)]:border-l max-lg:[&>*:nth-child(n+3)]:border-t lg:[&>*+*]:border-l"
+    >
+      <Figure
+        name="Devices online"
+        value={formatCount(online)}
+        unit={`of ${formatCount(total)}`}
+        note={total === 0 ? 'none has joined' : synthetic === 0 ? 'all real' : `${formatCount(synthetic)} synthetic`}
+      />
       <Figure name="Inferences per second" value={formatRate(overview.inferencesPerS)} note="whole fleet">
         <Sparkline values={rates.map((rate) => rate.inferencesPerS)} className="h-8 w-full" />
       </Figure>
@@ -101,7 +109,11 @@ function VersionFigure({ devices }: { devices: readonly Device[] }) {
       <p className="text-xs text-ink-2">Versions in service</p>
       <div className="mt-3 flex h-2 gap-0.5 overflow-hidden rounded-full" aria-hidden>
         {shares.map(({ version, share }, index) => (
-          <span key={version ?? 'none'} className="h-full min-w-1 rounded-xs transition-[flex-grow] duration-500" style={{ flexGrow: share, backgroundColor: color(index) }} />
+          <span
+            key={version ?? 'none'}
+            className="h-full min-w-1 rounded-xs transition-[flex-grow] duration-500"
+            style={{ flexGrow: share, backgroundColor: color(index) }}
+          />
         ))}
       </div>
       <ul className="mt-2 flex flex-wrap gap-x-4 gap-y-0.5 text-xs">
@@ -185,7 +197,11 @@ function AttentionAction({ item: { kind, id } }: { item: AttentionItem }) {
 }
 
 function Fleet({ devices, rollouts }: { devices: readonly Device[] | undefined; rollouts: readonly Rollout[] }) {
-  const canaries = new Set(rollouts.filter(({ stageIndex }) => stageIndex === 0).flatMap(({ members }) => members.filter(({ stage }) => stage === 0).map(({ device }) => device as string)));
+  const canaries = new Set(
+    rollouts
+      .filter(({ stageIndex }) => stageIndex === 0)
+      .flatMap(({ members }) => members.filter(({ stage }) => stage === 0).map(({ device }) => device as string)),
+  );
   const shown = devices?.filter(({ state }) => state === 'ACTIVE') ?? [];
   return (
     <Panel aria-labelledby="fleet" className="min-w-0">
@@ -202,7 +218,7 @@ function Fleet({ devices, rollouts }: { devices: readonly Device[] | undefined; 
             </Link>
           }
         >
-          A device joins with a single-use token and one line, <Code>npm run agent -- …</Code>.
+          A device joins with a single-use token and one line, <Code className="whitespace-nowrap">npm run agent -- …</Code>
         </Empty>
       )}
       {shown.length > 0 && <DeviceGrid devices={shown} canaries={canaries} />}
@@ -247,7 +263,7 @@ function AlertCard({ alert }: { alert: Alert }) {
         <Badge tone={alert.severity === 'high' ? 'bad' : 'warn'}>{humanise(alert.severity)}</Badge>
       </PanelHead>
       <div className="flex flex-col gap-3 p-4">
-        <p className="text-sm">{alert.words}</p>
+        <p className="text-sm">{sentence(alert.words)}</p>
         <AlertEvidence alert={alert} height={140} />
         <Link to="/drift" search={{ alert: alert.id }} className="self-start text-sm font-medium text-link underline-offset-4 hover:underline">
           Devices, samples and what to do

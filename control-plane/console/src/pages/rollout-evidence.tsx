@@ -1,6 +1,6 @@
 import type { Rollout, RolloutVerdict } from '@serin/protocol/api/resources';
 import { DifferenceChart } from '../charts/difference-chart.tsx';
-import { formatCount, formatNumber, formatPercent, formatPoints } from '../domain/format.ts';
+import { formatCount, formatNumber, formatPercent, formatPoints, sentence } from '../domain/format.ts';
 import { evidenceShare } from '../domain/rollout-view.ts';
 import { Badge } from '../ui/badge.tsx';
 import { cn } from '../ui/cn.ts';
@@ -32,7 +32,7 @@ function Verdict({ verdict }: { verdict: RolloutVerdict }) {
   return (
     <div className="flex flex-col gap-5 p-4">
       <p className="text-sm" data-testid="rollout-verdict">
-        {verdict.words}
+        {sentence(verdict.words)}
       </p>
       <dl className="grid grid-cols-3 gap-4">
         <Arm name="Canary" color="bg-canary" share={canaryBad} frames={verdict.canaryFrames} needed={verdict.framesNeeded} />
@@ -85,7 +85,15 @@ function Evidence({ name, outcome, eValue, threshold, tone }: { name: string; ou
           {formatNumber(eValue)} <span className="font-normal text-ink-3">of {formatNumber(threshold)}</span>
         </span>
       </p>
-      <div role="meter" aria-label={name} aria-valuemin={0} aria-valuemax={100} aria-valuenow={Math.round(share * 100)} aria-valuetext={`${formatNumber(eValue)} of ${formatNumber(threshold)}`} className="mt-1.5 h-1.5 overflow-hidden rounded-full bg-line">
+      <div
+        role="meter"
+        aria-label={name}
+        aria-valuemin={0}
+        aria-valuemax={100}
+        aria-valuenow={Math.round(share * 100)}
+        aria-valuetext={`${formatNumber(eValue)} of ${formatNumber(threshold)}`}
+        className="mt-1.5 h-1.5 overflow-hidden rounded-full bg-line"
+      >
         <div className={cn('h-full rounded-full transition-[width] duration-300', tone)} style={{ width: `${share * 100}%` }} />
       </div>
       <p className="mt-1 text-2xs text-ink-3">{reached ? `reached: it ${outcome}` : `at ${formatNumber(threshold)} it ${outcome}`}</p>

@@ -1,8 +1,8 @@
 import { Link } from '@tanstack/react-router';
 import { ArrowRight, Check } from 'lucide-react';
 import type { Rollout } from '@serin/protocol/api/resources';
-import { formatCount, plural } from '../domain/format.ts';
-import { rolloutLabel, rolloutTone } from '../domain/rollout-view.ts';
+import { formatCount, plural, sentence } from '../domain/format.ts';
+import { isLive, rolloutLabel, rolloutTone } from '../domain/rollout-view.ts';
 import { Badge } from '../ui/badge.tsx';
 import { cn } from '../ui/cn.ts';
 import { Ago } from '../ui/time.tsx';
@@ -22,11 +22,13 @@ export function StageLine({ rollout, tall = false }: { rollout: Rollout; tall?: 
       {rollout.stages.map((stage, index) => (
         <li key={`${stage.label} ${String(index)}`} className="flex min-w-0 flex-1 flex-col gap-1.5" aria-current={stage.state === 'now' ? 'step' : undefined}>
           <span className={cn('relative overflow-hidden rounded-full', tall ? 'h-1.5' : 'h-1', stage.state === 'done' ? 'bg-ok' : 'bg-line')} aria-hidden>
-            {stage.state === 'now' && <span className="absolute inset-y-0 left-0 w-1/2 rounded-full bg-canary ring-1 ring-canary-text/30 motion-safe:animate-pulse-soft" />}
+            {stage.state === 'now' && (
+              <span className={cn('absolute inset-y-0 left-0 w-1/2 rounded-full', isLive(rollout) ? 'animate-pulse-soft bg-canary' : 'bg-idle')} />
+            )}
           </span>
           <span className="flex min-w-0 items-center gap-1 text-xs">
             {stage.state === 'done' && <Check className="size-3 shrink-0 text-ok" aria-hidden />}
-            <span className={cn('truncate', stage.state === 'planned' ? 'text-ink-3' : 'font-medium text-ink')}>{stage.label}</span>
+            <span className={cn('truncate', stage.state === 'planned' ? 'text-ink-3' : 'font-medium text-ink')}>{sentence(stage.label)}</span>
             <span className="sr-only">{stage.state}</span>
             <span className="ml-auto shrink-0 text-ink-3">{tall ? plural(stage.devices, 'device') : formatCount(stage.devices)}</span>
           </span>
@@ -65,7 +67,7 @@ export function RolloutSummary({ rollout }: { rollout: Rollout }) {
         <RolloutStatusBadge rollout={rollout} />
       </div>
       <StageLine rollout={rollout} />
-      <p className="text-sm text-ink-2">{rollout.words}</p>
+      <p className="text-sm text-ink-2">{sentence(rollout.words)}</p>
     </div>
   );
 }

@@ -8,7 +8,7 @@ import { api } from '../data/api.ts';
 import { rememberRollout, useAction } from '../data/actions.ts';
 import { rolloutQuery } from '../data/queries.ts';
 import { useRefusal } from '../data/use-session.ts';
-import { formatClock, formatDate, humanise, plural } from '../domain/format.ts';
+import { formatClock, formatDate, humanise, plural, sentence } from '../domain/format.ts';
 import { actionsOf, devicesRolledBack, isLive, memberTone, rolloutLabel, rolloutTone, type RolloutAction } from '../domain/rollout-view.ts';
 import { Badge, Code } from '../ui/badge.tsx';
 import { Button } from '../ui/button.tsx';
@@ -48,16 +48,17 @@ export function RolloutPage() {
         }
         note={
           <>
-            Started {formatDate(rollout.createdAt)} by {rollout.createdBy}, {isLive(rollout) ? 'running for' : 'took'} <Elapsed since={rollout.createdAt} until={rollout.finishedAt} />
+            Started {formatDate(rollout.createdAt)} by {rollout.createdBy}, {isLive(rollout) ? 'running for' : 'took'}{' '}
+            <Elapsed since={rollout.createdAt} until={rollout.finishedAt} />
           </>
         }
       >
         <Panel aria-label="Stages" className="flex flex-col gap-4 p-4">
           <StageLine rollout={rollout} tall />
           <p className="text-base" data-testid="rollout-words">
-            {rollout.words}
+            {sentence(rollout.words)}
           </p>
-          {rollout.reason !== null && rollout.reason !== rollout.words && <p className="text-sm text-ink-2">{rollout.reason}</p>}
+          {rollout.reason !== null && rollout.reason !== rollout.words && <p className="text-sm text-ink-2">{sentence(rollout.reason)}</p>}
         </Panel>
         <div className="grid items-start gap-5 lg:grid-cols-[minmax(0,1fr)_20rem] xl:grid-cols-[minmax(0,1fr)_24rem]">
           <div className="flex min-w-0 flex-col gap-5">
@@ -81,7 +82,7 @@ function Members({ rollout }: { rollout: Rollout }) {
         {rollout.members
           .toSorted((one, other) => one.stage - other.stage || one.device.localeCompare(other.device, 'en', { numeric: true }))
           .map((member) => (
-            <li key={member.device} className="flex min-w-0 flex-wrap items-center gap-x-2 gap-y-0.5 px-4 py-2 text-sm">
+            <li key={member.device} className="flex min-w-0 flex-wrap content-start items-center gap-x-2 gap-y-0.5 px-4 py-2 text-sm">
               <Link to="/devices/$id" params={{ id: member.device }} className="min-w-0 truncate hover:underline">
                 {member.device}
               </Link>
@@ -115,9 +116,10 @@ function History({ rollout }: { rollout: Rollout }) {
             <span aria-hidden className={cn('mt-1.5 size-2 shrink-0 rounded-full', dots[rolloutTone[entry.status]])} />
             <div className="min-w-0">
               <p className="text-xs text-ink-3">
-                <span className="font-medium text-ink-2">{rolloutLabel[entry.status]}</span> <time dateTime={new Date(entry.at).toISOString()}>{formatClock(entry.at)}</time>
+                <span className="font-medium text-ink-2">{rolloutLabel[entry.status]}</span>{' '}
+                <time dateTime={new Date(entry.at).toISOString()}>{formatClock(entry.at)}</time>
               </p>
-              <p className="text-sm break-words">{entry.words}</p>
+              <p className="text-sm break-words">{sentence(entry.words)}</p>
             </div>
           </li>
         ))}
@@ -149,12 +151,23 @@ function ActionBar({ rollout }: { rollout: Rollout }) {
           {back.length > 0 && back.length <= 3 && <span className="text-ink-3">: {back.join(', ')}</span>}
         </p>
         {actions.includes('pauseRollout') && (
-          <Button refusal={refusal} busy={act.isPending && act.variables === 'pauseRollout'} icon={<Pause className="size-4" aria-hidden />} onClick={() => act.mutate('pauseRollout')}>
+          <Button
+            refusal={refusal}
+            busy={act.isPending && act.variables === 'pauseRollout'}
+            icon={<Pause className="size-4" aria-hidden />}
+            onClick={() => act.mutate('pauseRollout')}
+          >
             Pause
           </Button>
         )}
         {actions.includes('resumeRollout') && (
-          <Button kind="primary" refusal={refusal} busy={act.isPending && act.variables === 'resumeRollout'} icon={<Play className="size-4" aria-hidden />} onClick={() => act.mutate('resumeRollout')}>
+          <Button
+            kind="primary"
+            refusal={refusal}
+            busy={act.isPending && act.variables === 'resumeRollout'}
+            icon={<Play className="size-4" aria-hidden />}
+            onClick={() => act.mutate('resumeRollout')}
+          >
             Resume
           </Button>
         )}
@@ -162,7 +175,12 @@ function ActionBar({ rollout }: { rollout: Rollout }) {
           Roll back
         </Button>
       </div>
-      <Dialog open={asking} onClose={() => setAsking(false)} title={`Roll back ${rollout.model} v${rollout.version}?`} description={`${plural(back.length, 'device')} will go back to ${target}, from the copy they kept: nothing is downloaded.`}>
+      <Dialog
+        open={asking}
+        onClose={() => setAsking(false)}
+        title={`Roll back ${rollout.model} v${rollout.version}?`}
+        description={`${plural(back.length, 'device')} will go back to ${target}, from the copy they kept: nothing is downloaded.`}
+      >
         <DialogBody>
           <ul className="columns-2 text-sm text-ink-2">
             {back.map((device) => (

@@ -35,7 +35,10 @@ export function SettingsPage() {
             to="/settings"
             search={each === 'session' ? {} : { tab: each }}
             aria-current={each === tab ? 'page' : undefined}
-            className={cn('-mb-px border-b-2 px-3 py-2 text-sm whitespace-nowrap', each === tab ? 'border-ink font-medium' : 'border-transparent text-ink-2 hover:text-ink')}
+            className={cn(
+              '-mb-px border-b-2 px-3 py-2 text-sm whitespace-nowrap',
+              each === tab ? 'border-ink font-medium' : 'border-transparent text-ink-2 hover:text-ink',
+            )}
           >
             {tabWords[each]}
           </Link>
@@ -49,7 +52,11 @@ export function SettingsPage() {
   );
 }
 
-const roleWords: Record<Role, string> = { admin: 'Everything, tokens and revocations included', operator: 'Rollouts, jobs and enrolments', viewer: 'Sees everything, changes nothing' };
+const roleWords: Record<Role, string> = {
+  admin: 'Everything, tokens and revocations included',
+  operator: 'Rollouts, jobs and enrolments',
+  viewer: 'Sees everything, changes nothing',
+};
 
 function SessionTab() {
   const session = useSession();
@@ -104,7 +111,15 @@ function Tokens() {
             <li key={token.id} className="flex flex-wrap items-center gap-x-3 gap-y-1 px-4 py-2.5">
               <span className="min-w-0 truncate text-sm font-medium">{token.name}</span>
               <Badge>{token.role}</Badge>
-              <span className="ml-auto text-xs text-ink-3">{token.lastUsedAt === null ? 'never used' : <>used <Ago at={token.lastUsedAt} /></>}</span>
+              <span className="ml-auto text-xs text-ink-3">
+                {token.lastUsedAt === null ? (
+                  'never used'
+                ) : (
+                  <>
+                    used <Ago at={token.lastUsedAt} />
+                  </>
+                )}
+              </span>
               <span className="text-xs text-ink-3">expires {formatFull(token.expiresAt)}</span>
               <Button small onClick={() => setRevoking(token)} aria-label={`Revoke ${token.name}`}>
                 Revoke
@@ -114,7 +129,12 @@ function Tokens() {
         </ul>
       </Panel>
       <NewToken />
-      <Dialog open={revoking !== null} onClose={() => setRevoking(null)} title={`Revoke the token ${revoking?.name ?? ''}?`} description="Programs that use it are refused from the next call on.">
+      <Dialog
+        open={revoking !== null}
+        onClose={() => setRevoking(null)}
+        title={`Revoke the token ${revoking?.name ?? ''}?`}
+        description="Programs that use it are refused from the next call on."
+      >
         <DialogActions>
           <Button onClick={() => setRevoking(null)}>Keep it</Button>
           <Button kind="danger" busy={revoke.isPending} onClick={() => revoking !== null && revoke.mutate(revoking.id)}>
@@ -196,7 +216,14 @@ function EnrolTab() {
             if (refusal === null && nameFits) enrol.mutate(undefined);
           }}
         >
-          <TextField label="Name (optional)" value={name} maxLength={63} onChange={(event) => setName(event.target.value)} placeholder="camera-7" className="min-w-56" />
+          <TextField
+            label="Name (optional)"
+            value={name}
+            maxLength={63}
+            onChange={(event) => setName(event.target.value)}
+            placeholder="camera-7"
+            className="min-w-56"
+          />
           <Button kind="primary" type="submit" busy={enrol.isPending} refusal={refusal ?? (nameFits ? null : 'Lower-case letters, digits, - and _ only')}>
             Make a join token
           </Button>
@@ -206,7 +233,9 @@ function EnrolTab() {
             <div>
               <p className="eyebrow mb-1">1. Run this on the device</p>
               <CopyLine text={enrol.data.command} label="command" wrap />
-              <p className="mt-1 text-xs text-ink-3">Good once, until {formatFull(enrol.data.expiresAt)}. The key pair is made on the device and never leaves it.</p>
+              <p className="mt-1 text-xs text-ink-3">
+                Good once, until {formatFull(enrol.data.expiresAt)}. The key pair is made on the device and never leaves it.
+              </p>
             </div>
             <div>
               <p className="eyebrow mb-1">Or the token alone</p>

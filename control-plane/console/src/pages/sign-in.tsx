@@ -61,7 +61,9 @@ export function SignInPage() {
         <div className="rounded-xl border border-line bg-surface p-5 shadow-raised">
           <h1 className="text-base font-semibold">{state === 'busy' ? 'Signing in…' : 'Sign in'}</h1>
           {words === null ? (
-            <p className="mt-1 text-sm text-ink-2">{state === 'busy' ? 'The link is being checked.' : 'Open the one-time link that the server printed when it started, or paste it here.'}</p>
+            <p className="mt-1 text-sm text-ink-2">
+              {state === 'busy' ? 'The link is being checked.' : 'Open the one-time link that the server printed when it started, or paste it here.'}
+            </p>
           ) : (
             <div role="alert" data-testid="sign-in-error" className="mt-3 rounded-md bg-bad-soft p-3 text-sm">
               <p className="font-medium text-bad">{words.title}</p>
@@ -78,7 +80,14 @@ export function SignInPage() {
               if (code !== null) void signIn(code);
             }}
           >
-            <TextField label="Link or code" value={typed} onChange={(event) => setTyped(event.target.value)} autoComplete="off" spellCheck={false} placeholder="http://…/signin#…" />
+            <TextField
+              label="Link or code"
+              value={typed}
+              onChange={(event) => setTyped(event.target.value)}
+              autoComplete="off"
+              spellCheck={false}
+              placeholder="http://…/signin#…"
+            />
             <Button kind="primary" type="submit" busy={state === 'busy'} refusal={state === 'idle' && readCode(typed) === null ? 'Paste the link first' : null}>
               Sign in
             </Button>

@@ -38,7 +38,9 @@ export function StartRollout({ version }: { version: ModelVersion }) {
       void navigate({ to: '/rollouts/$id', params: { id: rollout.id } });
     },
   );
-  const refusal = denied ?? (active?.version === version.version ? 'This version is being rolled out now' : changed.length === 0 ? 'Every device runs this version already' : null);
+  const refusal =
+    denied ??
+    (active?.version === version.version ? 'This version is being rolled out now' : changed.length === 0 ? 'Every device runs this version already' : null);
   return (
     <>
       <Button kind="primary" refusal={refusal} icon={<Rocket className="size-4" aria-hidden />} onClick={() => setAsking(true)} className="self-start">
@@ -52,16 +54,28 @@ export function StartRollout({ version }: { version: ModelVersion }) {
         description={`${plural(changed.length, 'device')} of ${devices.length} will change. Frames keep flowing during the swap.`}
       >
         <DialogBody className="flex flex-col gap-5">
-          {active !== undefined && <p className="rounded-md bg-warn-soft px-3 py-2 text-sm text-warn">The rollout of v{active.version} is under way; this one takes its place.</p>}
+          {active !== undefined && (
+            <p className="rounded-md bg-warn-soft px-3 py-2 text-sm text-warn">The rollout of v{active.version} is under way; this one takes its place.</p>
+          )}
           {version.gate?.passed === false && <p className="rounded-md bg-bad-soft px-3 py-2 text-sm text-bad">This version did not pass its gate.</p>}
           <fieldset className="grid gap-2 sm:grid-cols-2">
             <legend className="eyebrow mb-2">How</legend>
             {strategies.map(({ value, label, note }) => (
-              <label key={value} className="flex cursor-pointer items-start gap-2.5 rounded-md border border-line p-3 has-checked:border-ink has-checked:bg-hover">
-                <input type="radio" name="strategy" value={value} checked={strategy === value} onChange={() => setStrategy(value)} className="mt-1 accent-(--ink)" />
-                <span>
-                  <span className="block text-sm font-medium">{label}</span>
-                  <span className="block text-xs text-ink-2">{note}</span>
+              <label
+                key={value}
+                className="flex cursor-pointer items-start gap-2.5 rounded-md border border-line p-3 has-checked:border-ink has-checked:bg-hover"
+              >
+                <input
+                  type="radio"
+                  name="strategy"
+                  value={value}
+                  checked={strategy === value}
+                  onChange={() => setStrategy(value)}
+                  className="mt-1 accent-(--ink)"
+                />
+                <span className="text-sm font-medium">
+                  {label}
+                  <span className="block text-xs font-normal text-ink-2">{note}</span>
                 </span>
               </label>
             ))}
@@ -88,9 +102,7 @@ function ChangedDevices({ devices, model, version }: { devices: readonly Device[
           <li key={device.id} className="flex items-baseline gap-2 text-sm">
             <span className="min-w-0 flex-1 truncate">{device.id}</span>
             {!device.online && <span className="text-xs text-ink-3">offline, later</span>}
-            <span className="font-mono text-xs text-ink-2">
-              {`${versionOf(device, model)} → v${version}`}
-            </span>
+            <span className="font-mono text-xs text-ink-2">{`${versionOf(device, model)} → v${version}`}</span>
           </li>
         ))}
       </ul>

@@ -15,7 +15,9 @@ export function Freshness() {
   return (
     <span className="inline-flex min-w-0 items-center gap-2 text-xs text-ink-3" data-testid="freshness" data-state={state}>
       <span className={cn('size-1.5 shrink-0 rounded-full', state === 'live' ? 'bg-ok' : state === 'lost' ? 'bg-bad' : 'bg-idle')} aria-hidden />
-      <span className="truncate">{state === 'connecting' || age === null ? 'Connecting…' : `${state === 'live' ? 'Live' : 'Stale'}, data as of ${age} s ago`}</span>
+      <span className="truncate">
+        {state === 'connecting' || age === null ? 'Connecting…' : `${state === 'live' ? 'Live' : 'Stale'}, data as of ${age} s ago`}
+      </span>
     </span>
   );
 }
@@ -33,7 +35,8 @@ export function ConnectionBanner() {
         <div data-testid="disconnected" className="flex items-center gap-2.5 border-b border-line bg-bad-soft px-4 py-2 text-sm text-bad sm:px-6 lg:px-8">
           <WifiOff className="size-4 shrink-0" aria-hidden />
           <p>
-            <strong className="font-semibold">Disconnected.</strong> What you see is {formatSpan(lostForMs)} old; reconnecting by itself. Devices keep working meanwhile.
+            <strong className="font-semibold">Disconnected.</strong> What you see is {formatSpan(lostForMs)} old; reconnecting by itself. Devices keep working
+            meanwhile.
           </p>
         </div>
       )}

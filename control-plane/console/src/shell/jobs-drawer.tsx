@@ -6,7 +6,7 @@ import { api } from '../data/api.ts';
 import { rememberJob, useAction } from '../data/actions.ts';
 import { jobsQuery } from '../data/queries.ts';
 import { useRefusal } from '../data/use-session.ts';
-import { formatDate, formatNumber, formatPercent, formatSpan, humanise } from '../domain/format.ts';
+import { formatDate, formatNumber, formatPercent, formatSpan, humanise, sentence } from '../domain/format.ts';
 import { isRunning, jobFraction, jobTitle, jobTone } from '../domain/job-view.ts';
 import { Badge, Code } from '../ui/badge.tsx';
 import { Button } from '../ui/button.tsx';
@@ -79,7 +79,7 @@ function OpenJob({ job }: { job: Job }) {
         {job.attempts > 1 && <span>attempt {job.attempts}</span>}
         <span className="ml-auto text-ink-3">by {job.createdBy}</span>
       </div>
-      {job.message !== '' && <p className="text-sm">{job.message}</p>}
+      {job.message !== '' && <p className="text-sm">{sentence(job.message)}</p>}
       {job.error !== null && (
         <div role="alert" className="rounded-md bg-bad-soft p-3 text-sm">
           <p className="font-medium text-bad">{job.error.detail}</p>
@@ -99,12 +99,21 @@ function OpenJob({ job }: { job: Job }) {
         </dl>
       )}
       {job.log.length > 0 && (
-        <pre tabIndex={0} role="log" aria-label={`Log of ${jobTitle(job)}`} className="max-h-56 overflow-auto rounded-md border border-line bg-sunken p-3 font-mono text-2xs leading-relaxed whitespace-pre-wrap text-ink-2">
+        <pre
+          tabIndex={0}
+          role="log"
+          aria-label={`Log of ${jobTitle(job)}`}
+          className="max-h-56 overflow-auto rounded-md border border-line bg-sunken p-3 font-mono text-2xs leading-relaxed whitespace-pre-wrap text-ink-2"
+        >
           {job.log.slice(-60).join('\n')}
         </pre>
       )}
       {job.version !== null && (
-        <Link to="/models" search={{ model: job.model, version: job.version }} className="self-start text-sm font-medium text-link underline-offset-4 hover:underline">
+        <Link
+          to="/models"
+          search={{ model: job.model, version: job.version }}
+          className="self-start text-sm font-medium text-link underline-offset-4 hover:underline"
+        >
           See {job.model} v{job.version}
         </Link>
       )}

@@ -67,7 +67,7 @@ export function BottomBar() {
   const { data: overview } = useQuery(overviewQuery);
   return (
     <nav aria-label="Pages" className="fixed inset-x-0 bottom-0 z-20 grid h-16 grid-cols-6 border-t border-line bg-page pb-1 sm:hidden">
-      {places.map(({ to, label, short, icon: Icon, exact }) => {
+      {places.map(({ to, short, icon: Icon, exact }) => {
         const count = countAt(to, overview);
         return (
           <Link
@@ -88,7 +88,13 @@ export function BottomBar() {
 
 function Count({ count, words, alarming, className }: { count: number; words: string; alarming: boolean; className?: string }) {
   return (
-    <span className={cn('inline-flex h-4 min-w-4 items-center justify-center rounded-full px-1 text-[0.625rem] leading-none font-semibold', alarming ? 'bg-warn-soft text-warn' : 'bg-sunken text-ink-2', className)}>
+    <span
+      className={cn(
+        'inline-flex h-4 min-w-4 items-center justify-center rounded-full px-1 text-[0.625rem] leading-none font-semibold',
+        alarming ? 'bg-warn-soft text-warn' : 'bg-sunken text-ink-2',
+        className,
+      )}
+    >
       {count}
       <span className="sr-only"> {words}</span>
     </span>

@@ -72,7 +72,10 @@ export function Palette({ onClose }: { onClose: () => void }) {
                 aria-selected={index === at}
                 onPointerMove={() => setMarked(index)}
                 onClick={() => run(entry)}
-                className={cn('flex cursor-default items-center gap-3 rounded-md px-3 py-2 text-sm [&>svg]:size-4 [&>svg]:text-ink-3', index === at && 'bg-hover')}
+                className={cn(
+                  'flex cursor-default items-center gap-3 rounded-md px-3 py-2 text-sm [&>svg]:size-4 [&>svg]:text-ink-3',
+                  index === at && 'bg-hover',
+                )}
               >
                 {entry.icon}
                 <span className="min-w-0 truncate">{entry.label}</span>
@@ -101,8 +104,20 @@ function useEntries(): Entry[] {
     page('page rollouts', 'Rollouts', <Waypoints aria-hidden />, () => navigate({ to: '/rollouts' })),
     page('page drift', 'Drift & data', <Activity aria-hidden />, () => navigate({ to: '/drift' })),
     page('page settings', 'Settings', <Settings aria-hidden />, () => navigate({ to: '/settings' })),
-    { id: 'jobs', label: 'Show jobs', note: 'Command', icon: <ListChecks aria-hidden />, run: () => void navigate({ to: '.', search: (before) => ({ ...before, jobs: 'all' }) }) },
-    { id: 'enrol', label: 'Enrol a device', note: 'Command', icon: <Plus aria-hidden />, run: () => void navigate({ to: '/settings', search: { tab: 'enrol' } }) },
+    {
+      id: 'jobs',
+      label: 'Show jobs',
+      note: 'Command',
+      icon: <ListChecks aria-hidden />,
+      run: () => void navigate({ to: '.', search: (before) => ({ ...before, jobs: 'all' }) }),
+    },
+    {
+      id: 'enrol',
+      label: 'Enrol a device',
+      note: 'Command',
+      icon: <Plus aria-hidden />,
+      run: () => void navigate({ to: '/settings', search: { tab: 'enrol' } }),
+    },
     {
       id: 'theme',
       label: 'Switch between light and dark',
@@ -116,11 +131,33 @@ function useEntries(): Entry[] {
     },
     ...alerts
       .filter(({ state }) => state === 'OPEN')
-      .map(({ id, words }): Entry => ({ id: `alert ${id}`, label: words, note: 'Open alert', icon: <Activity aria-hidden />, run: () => void navigate({ to: '/drift', search: { alert: id } }) })),
-    ...models.map(({ name }): Entry => ({ id: `model ${name}`, label: name, note: 'Model', icon: <Boxes aria-hidden />, run: () => void navigate({ to: '/models', search: { model: name } }) })),
-    ...rollouts.map(
-      ({ id, model, version }): Entry => ({ id: `rollout ${id}`, label: `Rollout of ${model} v${version}`, note: 'Rollout', icon: <Waypoints aria-hidden />, run: () => void navigate({ to: '/rollouts/$id', params: { id } }) }),
-    ),
-    ...devices.map(({ id, site }): Entry => ({ id: `device ${id}`, label: id, note: site, icon: <Cpu aria-hidden />, run: () => void navigate({ to: '/devices/$id', params: { id } }) })),
+      .map(({ id, words }): Entry => ({
+        id: `alert ${id}`,
+        label: words,
+        note: 'Open alert',
+        icon: <Activity aria-hidden />,
+        run: () => void navigate({ to: '/drift', search: { alert: id } }),
+      })),
+    ...models.map(({ name }): Entry => ({
+      id: `model ${name}`,
+      label: name,
+      note: 'Model',
+      icon: <Boxes aria-hidden />,
+      run: () => void navigate({ to: '/models', search: { model: name } }),
+    })),
+    ...rollouts.map(({ id, model, version }): Entry => ({
+      id: `rollout ${id}`,
+      label: `Rollout of ${model} v${version}`,
+      note: 'Rollout',
+      icon: <Waypoints aria-hidden />,
+      run: () => void navigate({ to: '/rollouts/$id', params: { id } }),
+    })),
+    ...devices.map(({ id, site }): Entry => ({
+      id: `device ${id}`,
+      label: id,
+      note: site,
+      icon: <Cpu aria-hidden />,
+      run: () => void navigate({ to: '/devices/$id', params: { id } }),
+    })),
   ];
 }

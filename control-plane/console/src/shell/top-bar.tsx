@@ -58,7 +58,11 @@ function JobsButton() {
           <span className="sr-only">Jobs, {running.length} running: </span>
           <span className="hidden max-w-40 truncate md:inline">{first.stage === '' ? humanise(first.status) : humanise(first.stage)}</span>
           <span className="text-ink-2">{formatPercent(first.fraction, 0)}</span>
-          <span className="absolute inset-x-0 bottom-0 h-0.5 origin-left bg-canary transition-transform duration-300" style={{ transform: `scaleX(${first.fraction})` }} aria-hidden />
+          <span
+            className="absolute inset-x-0 bottom-0 h-0.5 origin-left bg-canary transition-transform duration-300"
+            style={{ transform: `scaleX(${first.fraction})` }}
+            aria-hidden
+          />
         </>
       )}
     </Link>

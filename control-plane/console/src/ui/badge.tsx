@@ -11,9 +11,24 @@ const tones: Record<Tone | 'canary', string> = {
   canary: 'bg-canary text-canary-ink',
 };
 
-export function Badge({ tone = 'idle', children, icon, className, ...rest }: { tone?: Tone | 'canary'; children: ReactNode; icon?: ReactNode; className?: string; 'data-testid'?: string }) {
+export function Badge({
+  tone = 'idle',
+  children,
+  icon,
+  className,
+  ...rest
+}: {
+  tone?: Tone | 'canary';
+  children: ReactNode;
+  icon?: ReactNode;
+  className?: string;
+  'data-testid'?: string;
+}) {
   return (
-    <span {...rest} className={cn('inline-flex h-5 shrink-0 items-center gap-1 rounded-sm px-1.5 text-2xs font-medium whitespace-nowrap', tones[tone], className)}>
+    <span
+      {...rest}
+      className={cn('inline-flex h-5 shrink-0 items-center gap-1 rounded-sm px-1.5 text-2xs font-medium whitespace-nowrap', tones[tone], className)}
+    >
       {icon}
       {children}
     </span>
@@ -26,7 +41,10 @@ export function VersionTag({ version, muted = false, className }: { version: num
 
 export function SyntheticTag() {
   return (
-    <abbr title="Synthetic: its camera is rendered" className="rounded-xs border border-dashed border-line-strong px-1 text-[0.625rem] leading-3.5 text-ink-3 no-underline">
+    <abbr
+      title="Synthetic: its camera is rendered"
+      className="rounded-xs border border-dashed border-line-strong px-1 text-[0.625rem] leading-3.5 text-ink-3 no-underline"
+    >
       syn
     </abbr>
   );

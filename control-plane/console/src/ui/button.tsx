@@ -49,10 +49,21 @@ export function Button({ kind = 'plain', small = false, refusal = null, busy = f
   return refusal === null ? button : <Tooltip text={refusal}>{button}</Tooltip>;
 }
 
-export function IconButton({ label, children, className, side = 'bottom', ...rest }: ComponentProps<'button'> & { label: string; side?: 'top' | 'bottom' | 'left' | 'right' }) {
+export function IconButton({
+  label,
+  children,
+  className,
+  side = 'bottom',
+  ...rest
+}: ComponentProps<'button'> & { label: string; side?: 'top' | 'bottom' | 'left' | 'right' }) {
   return (
     <Tooltip text={label} side={side}>
-      <button type="button" aria-label={label} {...rest} className={cn('inline-flex size-8 shrink-0 items-center justify-center rounded-md text-ink-2 hover:bg-hover hover:text-ink', className)}>
+      <button
+        type="button"
+        aria-label={label}
+        {...rest}
+        className={cn('inline-flex size-8 shrink-0 items-center justify-center rounded-md text-ink-2 hover:bg-hover hover:text-ink', className)}
+      >
         {children}
       </button>
     </Tooltip>

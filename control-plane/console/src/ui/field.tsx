@@ -4,7 +4,13 @@ import { cn } from './cn.ts';
 
 const boxClass = 'h-8 rounded-md border border-line-strong bg-surface px-2.5 text-sm text-ink placeholder:text-ink-3';
 
-export function TextField({ label, hideLabel = false, hint, className, ...rest }: ComponentProps<'input'> & { label: string; hideLabel?: boolean; hint?: string }) {
+export function TextField({
+  label,
+  hideLabel = false,
+  hint,
+  className,
+  ...rest
+}: ComponentProps<'input'> & { label: string; hideLabel?: boolean; hint?: string }) {
   const id = useId();
   return (
     <div className={cn('flex flex-col gap-1', className)}>
@@ -21,7 +27,13 @@ export function TextField({ label, hideLabel = false, hint, className, ...rest }
   );
 }
 
-export function SelectField({ label, hideLabel = false, className, children, ...rest }: ComponentProps<'select'> & { label: string; hideLabel?: boolean; children: ReactNode }) {
+export function SelectField({
+  label,
+  hideLabel = false,
+  className,
+  children,
+  ...rest
+}: ComponentProps<'select'> & { label: string; hideLabel?: boolean; children: ReactNode }) {
   const id = useId();
   return (
     <div className={cn('flex flex-col gap-1', className)}>

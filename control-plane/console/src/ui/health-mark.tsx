@@ -37,7 +37,13 @@ const shapes: Record<Health, React.ReactNode> = {
 
 export function HealthMark({ health, className, label = true }: { health: Health; className?: string; label?: boolean }) {
   return (
-    <svg viewBox="0 0 12 12" role={label ? 'img' : undefined} aria-label={label ? healthLabel[health] : undefined} aria-hidden={label ? undefined : true} className={cn('size-3 shrink-0', healthText[health], className)}>
+    <svg
+      viewBox="0 0 12 12"
+      role={label ? 'img' : undefined}
+      aria-label={label ? healthLabel[health] : undefined}
+      aria-hidden={label ? undefined : true}
+      className={cn('size-3 shrink-0', healthText[health], className)}
+    >
       {shapes[health]}
     </svg>
   );

@@ -17,9 +17,24 @@ export function Menu({ trigger, children, align = 'end' }: { trigger: ReactEleme
   );
 }
 
-const itemClass = 'flex cursor-default items-center gap-2.5 rounded-sm px-2.5 py-1.5 text-sm outline-none select-none data-disabled:opacity-50 data-highlighted:bg-hover';
+const itemClass =
+  'flex cursor-default items-center gap-2.5 rounded-sm px-2.5 py-1.5 text-sm outline-none select-none data-disabled:opacity-50 data-highlighted:bg-hover';
 
-export function MenuItem({ icon, children, note, onSelect, disabled = false, danger = false }: { icon?: ReactNode; children: ReactNode; note?: string; onSelect: () => void; disabled?: boolean; danger?: boolean }) {
+export function MenuItem({
+  icon,
+  children,
+  note,
+  onSelect,
+  disabled = false,
+  danger = false,
+}: {
+  icon?: ReactNode;
+  children: ReactNode;
+  note?: string;
+  onSelect: () => void;
+  disabled?: boolean;
+  danger?: boolean;
+}) {
   return (
     <Base.Item disabled={disabled} onClick={onSelect} className={cn(itemClass, danger && 'text-bad')}>
       <span className="text-ink-3 [&>svg]:size-4">{icon}</span>
@@ -31,7 +46,17 @@ export function MenuItem({ icon, children, note, onSelect, disabled = false, dan
   );
 }
 
-export function MenuChoice<Value extends string>({ label, value, onChange, options }: { label: string; value: Value; onChange: (value: Value) => void; options: readonly { value: Value; label: string; icon: ReactNode }[] }) {
+export function MenuChoice<Value extends string>({
+  label,
+  value,
+  onChange,
+  options,
+}: {
+  label: string;
+  value: Value;
+  onChange: (value: Value) => void;
+  options: readonly { value: Value; label: string; icon: ReactNode }[];
+}) {
   return (
     <Base.Group>
       <Base.GroupLabel className="eyebrow px-2.5 pt-1.5 pb-1">{label}</Base.GroupLabel>

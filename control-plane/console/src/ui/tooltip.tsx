@@ -1,4 +1,4 @@
-import { cloneElement, lazy, Suspense, useId, useRef, useState, type FocusEvent, type PointerEvent, type ReactElement, type ReactNode } from 'react';
+import { cloneElement, lazy, Suspense, useEffect, useId, useState, type FocusEvent, type PointerEvent, type ReactElement, type ReactNode } from 'react';
 
 const TooltipPopup = lazy(() => import('./tooltip-popup.tsx').then(({ TooltipPopup: popup }) => ({ default: popup })));
 
@@ -14,12 +14,25 @@ interface TriggerProps {
 }
 
 /** The popup and its library are fetched when somebody first points at something that has one. */
-export function Tooltip({ text, children, side = 'top' }: { text: ReactNode; children: ReactElement<TriggerProps>; side?: 'top' | 'bottom' | 'left' | 'right' }) {
+export function Tooltip({
+  text,
+  children,
+  side = 'top',
+}: {
+  text: ReactNode;
+  children: ReactElement<TriggerProps>;
+  side?: 'top' | 'bottom' | 'left' | 'right';
+}) {
   const [anchor, setAnchor] = useState<HTMLElement | null>(null);
-  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const [pointed, setPointed] = useState<HTMLElement | null>(null);
   const id = useId();
+  useEffect(() => {
+    if (pointed === null) return undefined;
+    const timer = setTimeout(() => setAnchor(pointed), delayMs);
+    return () => clearTimeout(timer);
+  }, [pointed]);
   const hide = (): void => {
-    clearTimeout(timer.current);
+    setPointed(null);
     setAnchor(null);
   };
   return (
@@ -28,8 +41,7 @@ export function Tooltip({ text, children, side = 'top' }: { text: ReactNode; chi
         'aria-describedby': anchor === null ? children.props['aria-describedby'] : id,
         onPointerEnter: (event) => {
           children.props.onPointerEnter?.(event);
-          const target = event.currentTarget;
-          if (event.pointerType === 'mouse') timer.current = setTimeout(() => setAnchor(target), delayMs);
+          if (event.pointerType === 'mouse') setPointed(event.currentTarget);
         },
         onPointerLeave: () => {
           children.props.onPointerLeave?.();
