@@ -1,0 +1,15 @@
+import { describe } from 'vitest';
+import { bundleStoreContract, documentStoreContract, spoolContract } from '../testing/contracts.ts';
+import { createMemoryBundleStore } from './bundle-store.ts';
+import { createMemoryDocumentStore } from './document-store.ts';
+import { createMemorySpool } from './spool.ts';
+
+describe('bundles in memory', () => {
+  bundleStoreContract(async () => createMemoryBundleStore({ bytesMax: 1024 * 1024 }));
+});
+describe('documents in memory', () => {
+  documentStoreContract(async () => createMemoryDocumentStore());
+});
+describe('windows in memory', () => {
+  spoolContract(async (limits) => createMemorySpool(limits));
+});
