@@ -224,7 +224,7 @@ function createEnding(): Ending {
   return {
     end() {
       isOver = true;
-      for (const listener of [...listeners]) listener();
+      for (const listener of listeners) listener();
       listeners.clear();
     },
     tell(listener) {
