@@ -1,7 +1,7 @@
 import { sha256 } from '@serin/protocol/digest';
 import { SerinError } from '@serin/protocol/errors';
 import type { Digest } from '@serin/protocol/ids';
-import { chunkCount, emptyBitmap, missingBits, setBit } from '@serin/protocol/bundle/chunks';
+import { chunkCount, chunkLength, emptyBitmap, missingBits, setBit } from '@serin/protocol/bundle/chunks';
 import type { BundleStore } from '../ports.ts';
 
 interface Part {
@@ -38,6 +38,8 @@ export function createMemoryBundleStore({ blobs, parts }: MemoryBlobs = emptyMem
       return Promise.resolve({
         bitmap,
         write(index, chunk) {
+          if (chunk.length !== chunkLength(index, sizeBytes, chunkSize))
+            return Promise.reject(new SerinError('CHUNK_INVALID', { detail: `chunk ${index} has ${chunk.length} bytes` }));
           bytes.set(chunk, index * chunkSize);
           setBit(bitmap, index);
           return Promise.resolve();

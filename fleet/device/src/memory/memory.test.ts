@@ -5,11 +5,11 @@ import { createMemoryDocumentStore } from './document-store.ts';
 import { createMemorySpool } from './spool.ts';
 
 describe('bundles in memory', () => {
-  bundleStoreContract(async () => createMemoryBundleStore({ bytesMax: 1024 * 1024 }));
+  bundleStoreContract(async () => createMemoryBundleStore());
 });
 describe('documents in memory', () => {
   documentStoreContract(async () => createMemoryDocumentStore());
 });
 describe('windows in memory', () => {
-  spoolContract(async (limits) => createMemorySpool(limits));
+  spoolContract(async () => createMemorySpool(100));
 });

@@ -71,14 +71,13 @@ export function bundleStoreContract(make: () => Promise<BundleStore>): void {
     await again.close();
   });
 
-  test('a chunk of the wrong length is refused, and a part is open only once', async () => {
+  test('a chunk of the wrong length is refused', async () => {
     const store = await make();
-    const digest = await sha256(randomBlob('once', 100));
-    const part = await store.openPart(digest, 100, chunkSize);
+    const part = await store.openPart(await sha256(randomBlob('length', 100)), 100, chunkSize);
     await expect(part.write(0, new Uint8Array(99))).rejects.toMatchObject({ code: 'CHUNK_INVALID' });
-    await expect(store.openPart(digest, 100, chunkSize)).rejects.toMatchObject({ code: 'CONFLICT' });
+    await expect(part.write(1, new Uint8Array(1))).rejects.toMatchObject({ code: 'CHUNK_INVALID' });
+    expect(missingBits(part.bitmap, 1, 9)).toEqual([0]);
     await part.close();
-    await (await store.openPart(digest, 100, chunkSize)).close();
   });
 
   test('what was removed is gone, part and whole, and removing it again does no harm', async () => {
@@ -130,11 +129,12 @@ export function documentStoreContract(make: () => Promise<DocumentStore>): void 
   });
 }
 
-export function spoolContract(make: (limits: { bytesMax: number }) => Promise<Spool>): void {
+/** `make` gives a spool with room for some ten windows at least, and for fewer than 500 of 500 labels. */
+export function spoolContract(make: () => Promise<Spool>): void {
   const idsOf = async (spool: Spool): Promise<string[]> => (await spool.peek(10_000)).map(({ boot, seq }) => `${boot}/${seq}`);
 
   test('windows wait, oldest first, until each is acknowledged; looking takes none away', async () => {
-    const spool = await make({ bytesMax: 1024 * 1024 });
+    const spool = await make();
     for (let seq = 0; seq < 6; seq++) await spool.append(makeWindow('b', seq));
     expect((await spool.peek(3)).map(({ seq }) => seq)).toEqual([0, 1, 2]);
     expect(await spool.peek(1)).toEqual([makeWindow('b', 0)]);
@@ -149,7 +149,7 @@ export function spoolContract(make: (limits: { bytesMax: number }) => Promise<Sp
   });
 
   test('the same window twice waits once', async () => {
-    const spool = await make({ bytesMax: 1024 * 1024 });
+    const spool = await make();
     await spool.append(makeWindow('b', 1));
     await spool.append(makeWindow('b', 1));
     await spool.append(makeWindow('c', 1));
@@ -157,20 +157,12 @@ export function spoolContract(make: (limits: { bytesMax: number }) => Promise<Sp
   });
 
   test('past its limit the oldest go first, every one counted, the newest kept', async () => {
-    const spool = await make({ bytesMax: 200 * 1024 });
+    const spool = await make();
     for (let seq = 0; seq < 500; seq++) await spool.append(makeWindow('b', seq, 500));
     expect(spool.dropped()).toBeGreaterThan(0);
     expect(spool.dropped() + spool.waiting()).toBe(500);
     const ids = await idsOf(spool);
     expect(ids[0]).toBe(`b/${spool.dropped()}`);
     expect(ids.at(-1)).toBe('b/499');
-  });
-
-  test('a window larger than the whole spool is refused and counted', async () => {
-    const spool = await make({ bytesMax: 32 * 1024 });
-    await expect(spool.append(makeWindow('b', 0, 40_000))).rejects.toMatchObject({ code: 'SPOOL_OVERFLOW' });
-    expect([spool.dropped(), spool.waiting()]).toEqual([1, 0]);
-    await spool.append(makeWindow('b', 1));
-    expect(await idsOf(spool)).toEqual(['b/1']);
   });
 }
