@@ -2,25 +2,42 @@ import { SerinError } from '@serin/protocol/errors';
 import type { TelemetryWindow } from '@serin/protocol/messages/telemetry';
 import type { Spool } from '../ports.ts';
 
-/** Windows in memory, for devices that keep nothing: as many as `windowsMax`, then the oldest goes. */
-export function createMemorySpool(windowsMax = 4096): Spool {
-  if (windowsMax < 1) throw new SerinError('CONFIG_INVALID', { detail: 'a spool holds at least one window' });
-  const waiting = new Map<string, TelemetryWindow>();
+/** Windows in memory, for a device that keeps nothing; measured by the length of their JSON. */
+export function createMemorySpool({ bytesMax = 4 * 1024 * 1024 }: { bytesMax?: number } = {}): Spool {
+  const waiting = new Map<string, { window: TelemetryWindow; sizeBytes: number }>();
+  let usedBytes = 0;
   let dropped = 0;
+  const remove = (id: string): void => {
+    usedBytes -= waiting.get(id)?.sizeBytes ?? 0;
+    waiting.delete(id);
+  };
   return {
-    append(window) {
-      waiting.set(`${window.boot}/${window.seq}`, window);
+    async append(window) {
+      const id = `${window.boot}/${window.seq}`;
+      if (waiting.has(id)) return;
+      const sizeBytes = JSON.stringify(window).length;
+      if (sizeBytes > bytesMax) {
+        dropped++;
+        throw new SerinError('SPOOL_OVERFLOW', { detail: `one window of ${sizeBytes} bytes, limit ${bytesMax}` });
+      }
       for (const oldest of waiting.keys()) {
-        if (waiting.size <= windowsMax) break;
-        waiting.delete(oldest);
+        if (usedBytes + sizeBytes <= bytesMax) break;
+        remove(oldest);
         dropped++;
       }
-      return Promise.resolve();
+      waiting.set(id, { window, sizeBytes });
+      usedBytes += sizeBytes;
     },
-    peek: (limit) => Promise.resolve([...waiting.values()].slice(0, limit)),
-    acknowledge(windows) {
-      for (const [boot, seq] of windows) waiting.delete(`${boot}/${seq}`);
-      return Promise.resolve();
+    async peek(limit) {
+      const windows: TelemetryWindow[] = [];
+      for (const { window } of waiting.values()) {
+        if (windows.length >= limit) break;
+        windows.push(window);
+      }
+      return windows;
+    },
+    async acknowledge(windows) {
+      for (const [boot, seq] of windows) remove(`${boot}/${seq}`);
     },
     waiting: () => waiting.size,
     dropped: () => dropped,

@@ -40,8 +40,8 @@ export interface UpdaterParts {
   log: Log;
   /** Something that a report tells has changed. */
   changed: () => void;
-  /** An update is over: blobs may have become unused. */
-  settled: () => void;
+  /** An update is over: blobs may have become unused. The next one waits for it. */
+  settled: () => Promise<void>;
 }
 
 const backoffMaxMs = 60_000;
@@ -277,7 +277,7 @@ export class Updater {
       if (end.outcome === 'COMMITTED') this.#fault = undefined;
       const fields = { model: this.model, version: journal.target.version, outcome: end.outcome ?? 'SUPERSEDED', code: end.code, detail: end.detail };
       log(end.outcome === 'COMMITTED' || end.outcome === undefined ? 'info' : 'warn', 'update ended', fields);
-      this.#parts.settled();
+      await this.#parts.settled();
     } else if (mustWrite) {
       await this.#write({ ...this.#record, journal: next });
       if (next.state !== journal.state) log('info', 'update', { model: this.model, version: next.target.version, state: next.state, code: event.code });
@@ -485,8 +485,8 @@ export class Updater {
     if (committed !== undefined) await this.#drop(committed.manifest);
     this.#setActive(undefined);
     log('info', 'model retired', { model: this.model });
-    settled();
     changed();
+    await settled();
   }
 }
 
