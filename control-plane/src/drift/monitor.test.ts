@@ -148,7 +148,7 @@ test('quiet windows raise nothing; a drift of the whole fleet raises one alert t
   expect(alert?.effect).toBeGreaterThan(0.1);
   expect(alert?.words).toMatch(/^brightness moved from 0\.500 to 0\.9/);
   expect(alert?.assumption).toContain('frames are independent.');
-  expect((open?.body as { scope: string }).scope).toBe('fleet');
+  expect(open?.body).toMatchObject({ scope: 'fleet' });
 
   for (let round = 0; round < 12; round++) for (const device of ['cam-1', 'cam-2', 'cam-3']) await addWindow(device, 0);
   await readAll();
