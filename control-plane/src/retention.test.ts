@@ -1,0 +1,59 @@
+import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { createLog } from './log.ts';
+import { createRetention, type RetentionLimits } from './retention.ts';
+import { recordAudit } from './audit.ts';
+import { audit, samples, windows } from './store/schema.ts';
+import type { Store } from './store/store.ts';
+import { openTestStore } from './store/testing.ts';
+
+const dayMs = 24 * 3_600_000;
+const now = 100 * dayMs;
+const generous: RetentionLimits = { windowDays: 1000, windowRows: 1_000_000, sampleDays: 1000, sampleRows: 1_000_000, jobDays: 1000 };
+let store: Store;
+
+beforeEach(async () => {
+  store = await openTestStore();
+  onTestFinished(() => store.close());
+  const ages = Array.from({ length: 20 }, (_, index) => now - index * dayMs);
+  const common = { device: 'cam-1', boot: 'b', model: 'picker', version: 1 };
+  await store.db
+    .insert(windows)
+    .values(ages.map((at, seq) => ({ ...common, seq, fromAt: at, toAt: at, receivedAt: at, run: 1, bad: 0, judged: 0, wrong: 0, body: new Uint8Array(1) })));
+  await store.db
+    .insert(samples)
+    .values(
+      ages
+        .toReversed()
+        .map((at, seq) => ({ ...common, seq, takenAt: at, height: 1, width: 1, channels: 1, predicted: 0, confidence: 1, pixels: new Uint8Array(1) })),
+    );
+  await store.transaction((tx) => recordAudit(tx, { at: 0, actor: 'a', action: 'b', subject: 'c', words: 'd' }));
+});
+
+async function prune(limits: Partial<RetentionLimits>): Promise<{ windows: number[]; samples: number[] }> {
+  const retention = createRetention({ store, clock: () => now, log: createLog('silent'), limits: { ...generous, ...limits }, batchRows: 4 });
+  while (await retention.prune());
+  const age = (at: number): number => (now - at) / dayMs;
+  const youngest = (ages: number[]): number[] => ages.sort((a, b) => a - b);
+  return {
+    windows: youngest((await store.db.select().from(windows)).map(({ receivedAt }) => age(receivedAt))),
+    samples: youngest((await store.db.select().from(samples)).map(({ takenAt }) => age(takenAt))),
+  };
+}
+
+test('nothing goes before its time', async () => {
+  const kept = await prune({});
+  expect([kept.windows.length, kept.samples.length]).toEqual([20, 20]);
+});
+
+test('what is older than its days goes, in batches', async () => {
+  expect(await prune({ windowDays: 5, sampleDays: 2 })).toEqual({ windows: [0, 1, 2, 3, 4, 5], samples: [0, 1, 2] });
+});
+
+test('of too many rows the oldest go', async () => {
+  expect(await prune({ windowRows: 3, sampleRows: 2 })).toEqual({ windows: [0, 1, 2], samples: [0, 1] });
+});
+
+test('the audit stays', async () => {
+  await prune({ windowDays: 1, sampleDays: 1, jobDays: 1 });
+  expect(await store.db.$count(audit)).toBe(1);
+});
