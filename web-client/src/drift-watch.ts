@@ -10,6 +10,8 @@ export interface StatisticDrift {
   /** The last full window; all zero before the first. */
   counts: number[];
   psi: number;
+  /** Share of the reference windows at least as far out. */
+  p: number;
   /** What is being merged. */
   pending: number[];
   detector: DriftState;
@@ -30,15 +32,16 @@ export const startDriftWatch = (profile: Profile): DriftWatch => ({
     name,
     counts: zeros(counts.length),
     psi: Number.NaN,
+    p: Number.NaN,
     pending: zeros(counts.length),
     detector: initialDrift,
   })),
 });
 
-function judge(reference: ProfileStatistic, counts: number[], detector: DriftState, at: number): Pick<StatisticDrift, 'counts' | 'psi' | 'detector'> {
+function judge(reference: ProfileStatistic, counts: number[], detector: DriftState, at: number): Pick<StatisticDrift, 'counts' | 'psi' | 'p' | 'detector'> {
   const psi = correctedPsi(reference.counts, counts);
   const p = windowPValue(reference.nullPsi, psi);
-  return { counts, psi, detector: stepDrift(detector, { p, effect: psi, at }) };
+  return { counts, psi, p, detector: stepDrift(detector, { p, effect: psi, at }) };
 }
 
 /** The same statistics and the same rule as the control plane applies, on this page's own windows. */

@@ -2,12 +2,13 @@ import { asSerinError, SerinError } from '@serin/protocol/errors';
 import type { BundleFile, Manifest, Variant } from '@serin/protocol/bundle/manifest';
 import type { Profile } from '@serin/protocol/bundle/profile';
 import type { Digest, KeyId } from '@serin/protocol/ids';
-import type { EngineSession } from '@serin/device/ports';
+import { proveSession } from '@serin/device/bundle-session';
+import type { Clock, EngineSession, WarmReport } from '@serin/device/ports';
 import { readProbabilities, type Classification } from '@serin/inference/postprocess';
 import { downloadBundle, type VerifiedBundle } from './bundle-download.ts';
+import { browserClock } from './browser-clock.ts';
 import { browserScope, chooseBackend, requireVerification, type BrowserScope } from './capabilities.ts';
 import { openChannel, type VerifiedChannel } from './channel.ts';
-import { goldenDistance, goldenInputs } from './golden-check.ts';
 import { HttpBlobSource } from './http-blob-source.ts';
 import { openBlobStore } from './blob-store.ts';
 import { WorkerEngine } from './worker-engine.ts';
@@ -35,7 +36,7 @@ export interface EdgeModelOptions {
   onProgress?: (progress: LoadProgress) => void;
   createWorker?: () => Worker;
   scope?: BrowserScope;
-  clock?: { now(): number; elapsed(): number };
+  clock?: Pick<Clock, 'now' | 'elapsed'>;
 }
 
 export interface EdgeModelInfo {
@@ -70,8 +71,6 @@ export interface Prediction extends Classification {
   backend: string;
 }
 
-const warmRuns = 20;
-const browserClock = { now: () => Date.now(), elapsed: () => performance.now() };
 const bundledWorker = (): Worker => new Worker(new URL('./engine-worker.ts', import.meta.url), { type: 'module', name: 'serin inference' });
 
 interface Parts {
@@ -111,7 +110,7 @@ export class EdgeModel {
     await requireVerification(scope);
     const channel = await openChannel({ url, model, fetch, signal, now: clock.now, ...(rootKeyId === undefined ? {} : { rootKeyId }) });
     const { store, ...storage } = await openBlobStore();
-    const bundle = await downloadBundle(channel.manifest, { store, source: new HttpBlobSource({ baseUrl: url, fetch }), signal, onProgress });
+    const bundle = await downloadBundle(channel, { store, source: new HttpBlobSource({ baseUrl: url, fetch }), signal, onProgress });
     signal.throwIfAborted();
 
     const backend = chooseBackend(scope);
@@ -120,7 +119,7 @@ export class EdgeModel {
     signal.addEventListener('abort', onAbort, { once: true });
     try {
       onProgress('compile', 0, 1);
-      const { session, ...warm } = await warmUp(engine, bundle, clock.elapsed, onProgress);
+      const { session, ...warm } = await warmUp(engine, bundle, clock, onProgress);
       const info = { ...describe(channel, bundle), ...storage, ...warm, backend: engine.name, backendReason: backend.reason };
       return new EdgeModel({ info, manifest: channel.manifest, bundle, session, engine, elapsed: clock.elapsed });
     } catch (thrown) {
@@ -172,27 +171,15 @@ const describe = (channel: VerifiedChannel, bundle: VerifiedBundle) => ({
 /** Opens the session and lets it prove itself: golden vectors first, then enough runs to know its pace. */
 async function warmUp(
   engine: WorkerEngine,
-  { model, golden }: VerifiedBundle,
-  elapsed: () => number,
+  { modelBytes, golden }: VerifiedBundle,
+  clock: Pick<Clock, 'elapsed'>,
   onProgress: (phase: LoadPhase, done: number, total: number) => void,
-): Promise<{ session: EngineSession; loadMs: number; goldenMaxDifference: number; p50Ms: number }> {
-  const began = elapsed();
+): Promise<{ session: EngineSession } & WarmReport> {
+  const model = await modelBytes();
+  const began = clock.elapsed();
   const session = await engine.open(model);
-  const loadMs = elapsed() - began;
+  const loadMs = clock.elapsed() - began;
   onProgress('compile', 1, 1);
-
-  const steps = 1 + warmRuns;
-  onProgress('warm-up', 0, steps);
-  const goldenMaxDifference = await goldenDistance(session, golden);
-  if (goldenMaxDifference > golden.tolerance) {
-    throw new SerinError('GOLDEN_MISMATCH', { detail: `off by ${goldenMaxDifference}, allowed ${golden.tolerance}, on ${engine.name}` });
-  }
-  const times: number[] = [];
-  for (let run = 0; run < warmRuns; run++) {
-    const started = elapsed();
-    await session.run(goldenInputs(golden, run));
-    times.push(elapsed() - started);
-    onProgress('warm-up', 2 + run, steps);
-  }
-  return { session, loadMs, goldenMaxDifference, p50Ms: times.toSorted((left, right) => left - right)[warmRuns >> 1] ?? 0 };
+  onProgress('warm-up', 0, 1);
+  return { session, loadMs, ...(await proveSession(session, golden, clock, (done, total) => onProgress('warm-up', done, total))) };
 }

@@ -18,10 +18,13 @@ export interface DriftViewOptions {
 
 const shownStatistic = 'brightness';
 
-function verdictOf({ detector, psi }: StatisticDrift): { tone: Tone; text: string } {
+/** Rarer than one reference window in fifty: worth a look, not yet an alert. */
+const unusual = 0.02;
+
+function verdictOf({ detector, psi, p }: StatisticDrift): { tone: Tone; text: string } {
   if (Number.isNaN(psi)) return { tone: 'idle', text: 'Not enough frames' };
   if (detector.alert) return { tone: 'bad', text: 'Drifting' };
-  if (psi >= driftRule.effectMin) return { tone: 'warn', text: 'Moving' };
+  if (p <= unusual && psi >= driftRule.effectMin) return { tone: 'warn', text: 'Unusual' };
   return { tone: 'ok', text: 'As trained' };
 }
 

@@ -1,4 +1,4 @@
-export const percent = (share: number): string => `${(share * 100).toFixed(share < 0.0995 ? 1 : 0)} %`;
+export const percent = (share: number): string => `${(share * 100).toFixed(share > 0 && share < 0.0995 ? 1 : 0)} %`;
 
 export const milliseconds = (value: number): string => (Number.isFinite(value) ? `${value.toFixed(value < 9.95 ? 2 : 1)} ms` : '–');
 

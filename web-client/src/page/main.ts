@@ -1,7 +1,8 @@
 import { asSerinError } from '@serin/protocol/errors';
+import { browserClock } from '../browser-clock.ts';
 import { EdgeModel } from '../edge-model.ts';
-import { cameraView } from './camera-view.ts';
 import { verifiedView } from './verified-view.ts';
+import { startLive, type Live } from './live-view.ts';
 import { loadingView, refusalView } from './loading-view.ts';
 import { createShell } from './shell-view.ts';
 
@@ -10,6 +11,7 @@ if (root === null) throw new Error('the page has no root element');
 const shell = createShell(root);
 const query = new URLSearchParams(location.search);
 const model = query.get('model') ?? 'picker';
+const fps = 20;
 const rootKeyId = query.get('root');
 
 async function start(): Promise<void> {
@@ -25,8 +27,10 @@ async function start(): Promise<void> {
       onProgress: loading.update,
       ...(rootKeyId === null ? {} : { rootKeyId }),
     });
-    const camera = cameraView(edge.info.labels);
-    shell.show(camera.element, verifiedView(edge.info));
+    const { version, variant, backend } = edge.info;
+    shell.title(model, `version ${version}, ${variant}, ${backend}`);
+    const live = startLive({ edge, fps, seed: String(browserClock.now()), onFault: (fault) => void stopFor(live, edge, fault) });
+    shell.show(...live.elements, verifiedView(edge.info));
     shell.state('live', 'ok', 'Live');
   } catch (thrown) {
     const error = asSerinError(thrown);
@@ -36,6 +40,14 @@ async function start(): Promise<void> {
       refusalView(error, () => void start()),
     );
   }
+}
+
+/** A fault of the runtime ends the show; what it was stays on the screen. */
+async function stopFor(live: Live, edge: EdgeModel, fault: unknown): Promise<void> {
+  await live.stop();
+  edge.close();
+  shell.state('stopped', 'bad', 'Stopped');
+  shell.show(refusalView(asSerinError(fault, 'INFERENCE_CRASHED'), () => void start()));
 }
 
 await start();
