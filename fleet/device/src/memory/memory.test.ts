@@ -11,5 +11,5 @@ describe('documents in memory', () => {
   documentStoreContract(async () => createMemoryDocumentStore());
 });
 describe('windows in memory', () => {
-  spoolContract(async () => createMemorySpool(100));
+  spoolContract(async () => createMemorySpool({ bytesMax: 200 * 1024 }));
 });
