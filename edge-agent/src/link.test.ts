@@ -10,7 +10,7 @@ import { createTestAuthority } from './testing/authority.ts';
 import { startBroker, type TestBroker } from './testing/broker.ts';
 import { makeIdentity, makeKeyset, testHello } from './testing/identity.ts';
 import { recordLog, type Line } from './testing/log.ts';
-import { makeWindow } from './testing/windows.ts';
+import { makeWindow } from '@serin/device/testing/windows';
 
 interface Event {
   kind: keyof ControlHandlers;

@@ -14,6 +14,7 @@ export async function openDocumentStore(folder: string): Promise<DocumentStore> 
     if (!safeName.test(name)) throw new SerinError('INTERNAL', { detail: `"${name}" is no document name` });
     return path.join(folder, name);
   };
+  let writes: Promise<unknown> = Promise.resolve();
   return {
     async read(name) {
       try {
@@ -25,7 +26,10 @@ export async function openDocumentStore(folder: string): Promise<DocumentStore> 
     },
     async write(name, text) {
       const file = fileOf(name);
-      await writeFileDurably(file, text).catch((error: unknown) => {
+      // One after the other: of two writes to a document the later one stays.
+      const turn = writes.then(() => writeFileDurably(file, text));
+      writes = turn.catch(() => undefined);
+      await turn.catch((error: unknown) => {
         throw asSerinError(error);
       });
     },

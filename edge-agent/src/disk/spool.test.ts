@@ -3,12 +3,13 @@ import { readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
+import { spoolContract } from '@serin/device/testing/contracts';
 import { telemetryWindow } from '@serin/protocol/messages/telemetry';
 import { seededRandom } from '@serin/inference/random';
 import { arbitraryOf } from '@serin/protocol/testing/schema-arbitrary';
 import { moduleUrl, runModule } from '../testing/child.ts';
 import { emptyFolder } from '../testing/folder.ts';
-import { makeWindow } from '../testing/windows.ts';
+import { makeWindow } from '@serin/device/testing/windows';
 import { openSpool, type DiskSpool } from './spool.ts';
 
 const megabyte = 1024 * 1024;
@@ -20,6 +21,8 @@ async function open(folder: string, bytesMax = megabyte): Promise<DiskSpool> {
   onTestFinished(() => spool.close());
   return spool;
 }
+
+spoolContract(async ({ bytesMax }) => open(await emptyFolder(), bytesMax));
 
 test('a window comes back as it went in, also after the program was started again', async () => {
   const folder = await emptyFolder();
@@ -102,14 +105,6 @@ test('a segment counted as dropped is not counted again when the power went befo
   expect(await idsOf(again)).toEqual(['b/2']);
 });
 
-test('a window larger than the whole spool is refused and counted', async () => {
-  const spool = await open(await emptyFolder(), 32 * 1024);
-  await expect(spool.append(makeWindow('b', 0, 20_000))).rejects.toMatchObject({ code: 'SPOOL_OVERFLOW' });
-  expect([spool.dropped(), spool.waiting()]).toEqual([1, 0]);
-  await spool.append(makeWindow('b', 1));
-  expect(await idsOf(spool)).toEqual(['b/1']);
-});
-
 test('wherever a file was cut off or changed, what was whole before that place is still sent, and nothing false is', async () => {
   const source = await emptyFolder();
   const spool = await open(source);
@@ -144,7 +139,7 @@ test('no window that was durable is missing after kill -9 at any moment, and non
   const random = seededRandom(11);
   const program = `import { writeSync } from 'node:fs';
     import { openSpool } from ${moduleUrl('./spool.ts', import.meta.url)};
-    import { makeWindow } from ${moduleUrl('../testing/windows.ts', import.meta.url)};
+    import { makeWindow } from '@serin/device/testing/windows';
     const [folder, boot] = process.argv.slice(-2);
     const spool = await openSpool({ folder, bytesMax: ${64 * megabyte} });
     for (let seq = 0; ; seq++) {
