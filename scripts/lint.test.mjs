@@ -64,6 +64,7 @@ test.each([
   ['fleet/device/src/probe.ts', '@serin/protocol/bundle/manifest'],
   ['edge-agent/src/probe.ts', '@serin/device/ports'],
   ['edge-agent/src/probe.ts', 'node:fs'],
+  ['fleet/simulator/src/probe.ts', '@serin/edge-agent/link'],
   ['models/src/probe.ts', '@serin/inference/scene'],
   ['control-plane/src/probe.ts', '@serin/models/onnx/graph'],
   ['control-plane/console/src/probe.tsx', '@serin/protocol/api/client'],
