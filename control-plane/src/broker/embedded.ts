@@ -3,7 +3,7 @@ import { createServer as createTlsServer, type TLSSocket, type Server as TlsServ
 import { Aedes, type AedesPublishPacket, type AuthenticateError, type Client, type PublishPacket } from 'aedes';
 import { asSerinError, SerinError } from '@serin/protocol/errors';
 import type { DeviceId } from '@serin/protocol/ids';
-import { packetBytesMax } from '@serin/protocol/limits';
+import { chunkBytes, creditChunksMax, packetBytesMax } from '@serin/protocol/limits';
 import { serverUser } from '@serin/protocol/topics';
 import type { Service } from '../service.ts';
 import { accessOf, mayUseClientId, principalName, principalOf, type Access } from './access.ts';
@@ -44,7 +44,8 @@ export const brokerLimits: BrokerLimits = {
   keepaliveMaxS: 300,
   bytesBeforeConnectMax: 16 * 1024,
   packetBytesMax,
-  backlogBytesMax: 4 * 1024 * 1024,
+  // What a slow device has asked for may all be waiting for it, and 4 MiB beyond.
+  backlogBytesMax: creditChunksMax * chunkBytes + 4 * 1024 * 1024,
   publish: { perSecond: 200, burst: 1_000 },
   publishBytes: { perSecond: 4 * 1024 * 1024, burst: 8 * 1024 * 1024 },
   retainedPerDeviceMax: 4,

@@ -52,3 +52,16 @@ test('says nothing about versions without a profile and counts of other bins', a
   for (let round = 0; round < 3; round++)
     expect(made.driftOf(bob, testWindow({ statistics: [{ name: 'brightness', counts: [100, 0], sum: 0, sumSquares: 0 }] }))).toBeNull();
 });
+
+test('a profile that cannot be read holds nothing up, and is asked for again', async () => {
+  let asked = 0;
+  const made = createDriftGauge(async () => {
+    if (++asked === 1) throw new Error('damaged');
+    return profile;
+  });
+  const versions = new Map([['picker 1', { model: 'picker', version: 1 }]]);
+  await made.prepare(versions);
+  expect(made.driftOf(ada, windowOf(dark))).toBeNull();
+  await made.prepare(versions);
+  expect([made.driftOf(ada, windowOf(dark)), made.driftOf(ada, windowOf(dark))].map((drift) => drift !== null)).toEqual([false, true]);
+});

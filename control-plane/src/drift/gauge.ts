@@ -39,7 +39,14 @@ export function createDriftGauge(findProfile: (model: string, version: number) =
   return {
     async prepare(versions) {
       if (profiles.size > 256) profiles.clear();
-      for (const [key, { model, version }] of versions) if (!profiles.has(key)) profiles.set(key, await findProfile(model, version));
+      for (const [key, { model, version }] of versions) {
+        if (profiles.has(key)) continue;
+        try {
+          profiles.set(key, await findProfile(model, version));
+        } catch {
+          // A profile that cannot be read leaves its windows without a distance; they are kept all the same.
+        }
+      }
     },
     driftOf(device: DeviceId, window: TelemetryWindow) {
       const profile = profiles.get(`${window.model} ${window.version}`);
