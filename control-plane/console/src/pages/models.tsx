@@ -20,6 +20,9 @@ import { StartRollout } from './start-rollout.tsx';
 
 const route = getRouteApi('/shell/models');
 
+/** The bin camera's network, which can be trained on rendered frames alone. */
+const exampleModel = modelName.parse('picker');
+
 export function ModelsPage() {
   const { model: wanted, version } = route.useSearch();
   const navigate = route.useNavigate();
@@ -29,12 +32,20 @@ export function ModelsPage() {
     <Page
       title="Models"
       note={models === undefined ? 'Loading…' : plural(models.length, 'model')}
-      actions={model !== undefined && <TrainButton model={model} />}
+      actions={model !== undefined && <TrainButton kind="retrain" name={model.name} label={`Retrain ${model.name}`} />}
     >
       {models === undefined && <Skeleton className="h-72" />}
       {models !== undefined && model === undefined && (
         <Panel>
-          <Empty title="No model yet" action={<CopyLine label="command" text="npm run serin -- model push model.onnx --name picker" />}>
+          <Empty
+            title="No model yet"
+            action={
+              <div className="flex flex-col items-center gap-3">
+                <CopyLine label="command" text="npm run serin -- model push model.onnx --name picker" />
+                <TrainButton kind="train" name={exampleModel} label="Or train the example, picker" />
+              </div>
+            }
+          >
             Push a ready ONNX file, and it is checked, packaged and signed.
           </Empty>
         </Panel>
@@ -52,20 +63,20 @@ export function ModelsPage() {
   );
 }
 
-function TrainButton({ model }: { model: Model }) {
+function TrainButton({ kind, name, label }: { kind: 'train' | 'retrain'; name: ModelName; label: string }) {
   const refusal = useRefusal('startJob');
   const navigate = route.useNavigate();
   const train = useAction<undefined, 'startJob'>(
-    () => api('startJob', { body: { kind: 'retrain', model: model.name } }),
+    () => api('startJob', { body: { kind, model: name } }),
     (job, client) => {
       rememberJob(job, client);
-      showDone('Retraining has begun');
+      showDone('Training has begun');
       void navigate({ search: (before) => ({ ...before, jobs: job.id }) });
     },
   );
   return (
     <Button refusal={refusal} busy={train.isPending} icon={<Sparkles className="size-4 text-ink-2" aria-hidden />} onClick={() => train.mutate(undefined)}>
-      Retrain {model.name}
+      {label}
     </Button>
   );
 }
