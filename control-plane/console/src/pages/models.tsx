@@ -2,6 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { ArrowRight, BadgeCheck, Check, ChevronRight, Sparkles, X } from 'lucide-react';
 import type { Model, ModelVersion } from '@serin/protocol/api/resources';
+import { modelName, type ModelName } from '@serin/protocol/ids';
 import { api } from '../data/api.ts';
 import { rememberJob, useAction } from '../data/actions.ts';
 import { modelsQuery, versionsQuery } from '../data/queries.ts';
