@@ -156,7 +156,7 @@ const columns: readonly Column[] = [
     key: 'id',
     name: 'Device',
     numeric: false,
-    className: 'min-w-32 flex-[2_1_11rem]',
+    className: 'min-w-28 flex-[2_1_11rem]',
     cell: (device) => (
       <span className="flex min-w-0 items-center gap-2">
         <HealthMark health={deviceHealth(device)} className="sm:hidden" />
@@ -193,7 +193,7 @@ const columns: readonly Column[] = [
     key: 'version',
     name: 'Version',
     numeric: false,
-    className: 'w-20 shrink-0 sm:w-28',
+    className: 'w-18 shrink-0 sm:w-28',
     cell: (device) => {
       const model = device.models[0];
       const moving = model !== undefined && model.desiredVersion !== null && model.desiredVersion !== model.version;
@@ -239,9 +239,9 @@ function DeviceTable({ devices, sort, desc }: { devices: readonly Device[]; sort
   const rows = useVirtualizer({ count: devices.length, getScrollElement: () => scroller.current, estimateSize: () => rowPx, overscan: 12 });
   return (
     <div ref={scroller} className="overflow-auto" style={{ maxHeight: height }} tabIndex={0} role="region" aria-label="Devices, scrollable">
-      <div role="table" aria-label="Devices" aria-rowcount={devices.length + 1} className="min-w-[24rem]">
+      <div role="table" aria-label="Devices" aria-rowcount={devices.length + 1} className="min-w-[21.5rem]">
         <div role="rowgroup" className="sticky top-0 z-1 bg-surface">
-          <div role="row" aria-rowindex={1} className="flex h-9 items-center gap-3 border-b border-line px-4 sm:gap-4">
+          <div role="row" aria-rowindex={1} className="flex h-9 items-center gap-2 border-b border-line px-3 sm:gap-4 sm:px-4">
             {columns.map((column) => (
               <div
                 key={column.key}
@@ -266,7 +266,7 @@ function DeviceTable({ devices, sort, desc }: { devices: readonly Device[]; sort
                 data-testid={`row-${device.id}`}
                 data-version={device.models[0]?.version ?? ''}
                 data-state={deviceHealth(device)}
-                className="absolute inset-x-0 top-0 flex items-center gap-3 border-b border-line px-4 sm:gap-4 text-sm hover:bg-hover"
+                className="absolute inset-x-0 top-0 flex items-center gap-2 border-b border-line px-3 sm:gap-4 sm:px-4 text-sm hover:bg-hover"
                 style={{ height: rowPx, transform: `translateY(${item.start}px)` }}
               >
                 {columns.map((column) => (
