@@ -21,6 +21,8 @@ export interface DeviceSettings {
   probationFrames: number;
   /** Least time they may take; three windows, if those are longer. */
   probationMs: number;
+  /** Length of windows while a version is on trial, where they are not shorter anyway. */
+  trialWindowMs: number;
   reportIntervalMs: number;
   progressIntervalMs: number;
   /** A batch of telemetry that nobody acknowledged is sent again after this. */
@@ -30,6 +32,7 @@ export interface DeviceSettings {
 export const defaultDeviceSettings: DeviceSettings = {
   probationFrames: 10,
   probationMs: 120_000,
+  trialWindowMs: 1_000,
   reportIntervalMs: 200,
   progressIntervalMs: 1_000,
   resendMs: 15_000,
@@ -119,9 +122,10 @@ export class Device {
       connected: (isConnected) => {
         this.#reporter.connected(isConnected);
         this.#upload.connected(isConnected);
+        if (isConnected) this.#forgetPassingTroubles();
       },
       reportWanted: (isNewServer) => {
-        if (isNewServer) for (const updater of this.#updaters.values()) updater.forgetPassingTroubles();
+        if (isNewServer) this.#forgetPassingTroubles();
         this.#reporter.want();
       },
     });
@@ -209,7 +213,9 @@ export class Device {
       this.#parts.log('warn', 'stale order ignored', { rev: order.rev, known: this.#known?.rev });
       return;
     }
-    if (revision === 'newer') {
+    // The same order signed again holds longer.
+    const isRenewed = revision === 'same' && order.expires > (this.#known?.expires ?? 0);
+    if (revision === 'newer' || isRenewed) {
       await this.#parts.documents.write(orderDocument, JSON.stringify(document));
       this.#known = order;
       this.#parts.log('info', 'order taken', { rev: order.rev, models: order.models.map(({ model, version }) => ({ model, version })) });
@@ -249,8 +255,16 @@ export class Device {
     log('info', 'keyset accepted', { version });
   }
 
+  #forgetPassingTroubles(): void {
+    for (const updater of this.#updaters.values()) updater.forgetPassingTroubles();
+  }
+
+  /** While a version is on trial its windows are short, so that the trial is over soon. */
   #configureRunner(): void {
-    if (this.#known !== undefined) this.#parts.runner.configure(this.#known.telemetry);
+    if (this.#known === undefined) return;
+    const { windowMs, samplesPerWindow } = this.#known.telemetry;
+    const isOnTrial = [...this.#updaters.values()].some((updater) => updater.isOnTrial);
+    this.#parts.runner.configure({ windowMs: isOnTrial ? Math.min(windowMs, this.#settings.trialWindowMs) : windowMs, samplesPerWindow });
   }
 
   async #applyOrder(): Promise<void> {
@@ -283,7 +297,10 @@ export class Device {
       agentVersion,
       probation: () => this.#probation(),
       log,
-      changed: () => this.#reporter.changed(),
+      changed: () => {
+        this.#configureRunner();
+        this.#reporter.changed();
+      },
       settled: () => this.#sweep(),
     });
     this.#updaters.set(model, updater);

@@ -1,4 +1,4 @@
-import { z } from 'zod/mini';
+import type { z } from 'zod/mini';
 import { sha256 } from '@serin/protocol/digest';
 import { SerinError } from '@serin/protocol/errors';
 import type { Digest } from '@serin/protocol/ids';

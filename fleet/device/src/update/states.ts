@@ -77,6 +77,7 @@ export interface UpdateEnd {
 }
 
 export const updateLimits = {
+  /** Journal entries of one update, its end included. */
   writes: 28,
   downloadAttempts: 8,
   warmupAttempts: 2,

@@ -2,7 +2,8 @@ import { SerinError } from '@serin/protocol/errors';
 import { updateLimits, type UpdateEnd, type UpdateEvent, type UpdateJournal, type UpdateState, type UpdateTarget } from './states.ts';
 import { transitions, type Transition } from './transitions.ts';
 
-/** Journal entries beside the ordinary way that a roll-back and its end need: they are never refused for the limit. */
+/** What the way out may still need once no other entry is allowed: a commit, its roll-back, the end. */
+const wayOutWrites = 3;
 const isWayOut = (to: Transition['to']): boolean => to === 'END' || to === 'ROLLING_BACK' || to === 'COMMITTING';
 
 const clip = (text: string): string => text.slice(0, 300);
@@ -27,7 +28,7 @@ function takeRow(journal: UpdateJournal, row: Transition): { row: Transition; co
 }
 
 function limitWrites(journal: UpdateJournal, row: Transition): Transition {
-  if (journal.writes < updateLimits.writes || isWayOut(row.to)) return row;
+  if (journal.writes < updateLimits.writes - wayOutWrites || isWayOut(row.to)) return row;
   const served = journal.state === 'PROVISIONAL';
   return served ? { to: 'ROLLING_BACK', code: 'UPDATE_STATE_LIMIT' } : { to: 'END', outcome: 'FAILED', code: 'UPDATE_STATE_LIMIT' };
 }

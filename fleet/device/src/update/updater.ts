@@ -62,6 +62,9 @@ const refusals: ReadonlySet<string> = new Set([
   'METADATA_EXPIRED',
 ]);
 
+/** Faults of the way: the download goes on from where it was. */
+const stalls: ReadonlySet<string> = new Set(['TRANSFER_STALLED', 'UNAVAILABLE', 'SERVER_UNREACHABLE', 'BROKER_UNREACHABLE']);
+
 /** Faults of what is stored here, found when it is read or loaded again. */
 const damages: ReadonlySet<string> = new Set([
   'BUNDLE_DIGEST_MISMATCH',
@@ -71,6 +74,9 @@ const damages: ReadonlySet<string> = new Set([
   'MODEL_LOAD_FAILED',
   'GOLDEN_MISMATCH',
 ]);
+
+/** The way is blocked for now; CONFLICT: another model is fetching a blob that both have. */
+const delays: ReadonlySet<string> = new Set(['TRANSFER_STALLED', 'UNAVAILABLE', 'CONFLICT']);
 
 interface Opened {
   bundle: LoadableBundle;
@@ -101,6 +107,10 @@ export class Updater {
   constructor(parts: UpdaterParts) {
     this.#parts = parts;
     this.model = parts.model;
+  }
+
+  get isOnTrial(): boolean {
+    return this.#record.journal?.state === 'PROVISIONAL';
   }
 
   get isBusy(): boolean {
@@ -163,7 +173,7 @@ export class Updater {
     this.#active = undefined;
     this.#parts.changed();
     if (this.#record.journal?.state === 'PROVISIONAL') this.#verdict?.({ kind: 'CRASHED', code, detail });
-    else void this.#serveCommitted();
+    else void this.#serveCommitted().catch((error: unknown) => this.#parts.log('error', 'committed bundle does not load', { model: this.model, error }));
   }
 
   report(): ReportedModel {
@@ -246,7 +256,10 @@ export class Updater {
     if (plan.kind !== 'install') return false;
     const seq = this.#record.seq + 1;
     const journal = startUpdate(seq, plan.target);
-    await this.#write({ ...this.#record, seq, journal });
+    const { last, ...kept } = this.#record;
+    // How an earlier attempt at this version ended says nothing about this one.
+    const isAgain = last?.version === plan.target.version;
+    await this.#write({ ...kept, ...(last === undefined || isAgain ? {} : { last }), seq, journal });
     this.#attempt = new AbortController();
     this.#fetchedBytes = 0;
     this.#spentBytes = 0;
@@ -309,7 +322,7 @@ export class Updater {
   async #eventOf(state: UpdateState, cause: { code: string; detail: string }): Promise<UpdateEvent> {
     if (state === 'PROVISIONAL') return cause.code === 'INFERENCE_CRASHED' ? { kind: 'CRASHED', ...cause } : { kind: 'FAULTED', ...cause };
     if (state === 'WARMUP' && cause.code === 'INFERENCE_CRASHED') return { kind: 'CRASHED', ...cause };
-    if (state === 'DOWNLOADING' && (cause.code === 'TRANSFER_STALLED' || cause.code === 'UNAVAILABLE')) {
+    if (state === 'DOWNLOADING' && stalls.has(cause.code)) {
       await this.#pause(this.#record.journal?.attempts ?? 0, this.#attempt.signal);
       return { kind: 'STALLED', ...cause };
     }
@@ -376,8 +389,9 @@ export class Updater {
         this.#verdict = resolve;
       });
       const late = clock.sleep(remainingMs, AbortSignal.any([signal, ended.signal])).then((): UpdateEvent => {
-        const { run } = this.#trial;
-        return signal.aborted ? { kind: 'SUPERSEDED' } : { kind: 'LATE', detail: `${run} frames in the time of the probation` };
+        if (signal.aborted) return { kind: 'SUPERSEDED' };
+        // A slow camera shows fewer frames than asked for; none at all proves nothing.
+        return this.#trial.run > 0 ? { kind: 'PROVEN' } : { kind: 'LATE', detail: 'no frame in the time of the probation' };
       });
       try {
         await runner.activate(slot.manifest);
