@@ -121,8 +121,6 @@ export function createCollector(limits: InboxLimits) {
   };
 }
 
-export type Collector = ReturnType<typeof createCollector>;
-
 /** Within one boot the numbers tell; across boots the later arrival is the newer. */
 export function isOlder(message: { boot: string; seq: number }, than: { boot: string; seq: number } | undefined | null): boolean {
   return than !== undefined && than !== null && message.boot === than.boot && message.seq < than.seq;
