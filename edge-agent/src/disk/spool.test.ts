@@ -22,7 +22,7 @@ async function open(folder: string, bytesMax = megabyte): Promise<DiskSpool> {
   return spool;
 }
 
-spoolContract(async ({ bytesMax }) => open(await emptyFolder(), bytesMax));
+spoolContract(async (limits?: { bytesMax: number }) => open(await emptyFolder(), limits?.bytesMax ?? 300 * 1024));
 
 test('a window comes back as it went in, also after the program was started again', async () => {
   const folder = await emptyFolder();
