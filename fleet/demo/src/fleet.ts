@@ -165,7 +165,10 @@ async function untilLive(api: ApiClient, wanted: number, say: (line: string) => 
     const job = jobs.find(({ status }) => status === 'RUNNING' || status === 'QUEUED');
     const failed = jobs.find(({ kind }) => kind === 'train');
     if (job === undefined && failed?.status === 'FAILED') say(`the training failed: ${failed.error?.detail ?? 'see the server log'}`);
-    const line = job === undefined ? `${live} of ${wanted} devices infer` : `${job.stage || 'queued'}: ${Math.round(job.fraction * 100)} %, ${live} of ${wanted} devices infer`;
+    const line =
+      job === undefined
+        ? `${live} of ${wanted} devices infer`
+        : `${job.stage || 'queued'}: ${Math.round(job.fraction * 100)} %, ${live} of ${wanted} devices infer`;
     if (line !== said) say(line);
     said = line;
     await new Promise((resolve) => setTimeout(resolve, 1000));

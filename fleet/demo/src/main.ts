@@ -30,7 +30,8 @@ function readArguments() {
   });
   const number = (name: 'agents' | 'virtual' | 'port', most: number): number => {
     const value = Number(values[name]);
-    if (!Number.isInteger(value) || value < 0 || value > most) throw new TypeError(`--${name} is "${values[name]}"; it must be a whole number from 0 to ${most}`);
+    if (!Number.isInteger(value) || value < 0 || value > most)
+      throw new TypeError(`--${name} is "${values[name]}"; it must be a whole number from 0 to ${most}`);
     return value;
   };
   return {

@@ -56,7 +56,9 @@ export async function tellStory({ api, say, signal }: StoryOptions): Promise<voi
   if (alert === undefined) return;
   say(`alert after ${((alert.openedAt - dimmedAt) / 1000).toFixed(0)} s: ${alert.words}`);
 
-  const retraining = await waitFor('the retraining', async () => (await api('listJobs', { query: {} })).items.find((job) => job.kind === 'retrain' && job.createdAt >= dimmedAt));
+  const retraining = await waitFor('the retraining', async () =>
+    (await api('listJobs', { query: {} })).items.find((job) => job.kind === 'retrain' && job.createdAt >= dimmedAt),
+  );
   if (retraining === undefined) return;
   say('the alert started a retraining on frames the devices sent along');
   let said = '';
@@ -72,7 +74,9 @@ export async function tellStory({ api, say, signal }: StoryOptions): Promise<voi
     say(`  the retraining ended as ${trained.status}: ${trained.error?.detail ?? ''}`);
     return;
   }
-  const spread = await waitFor('the rollout', async () => (await api('listRollouts', { query: { model } })).items.find((item) => item.version === trained.version));
+  const spread = await waitFor('the rollout', async () =>
+    (await api('listRollouts', { query: { model } })).items.find((item) => item.version === trained.version),
+  );
   if (spread === undefined || (await follow(spread.id)) === undefined) return;
 
   await pause(calmMs / 2);

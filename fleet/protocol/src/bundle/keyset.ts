@@ -1,7 +1,7 @@
 import { z } from 'zod/mini';
 import { SerinError } from '../errors.ts';
 import { fleetId, keyId, timestampMs, versionNumber, type FleetId } from '../ids.ts';
-import { keyIdOf, openDocument, signedDocument, type SignedDocument } from './signing.ts';
+import { keyIdOf, openDocument, type SignedDocument } from './signing.ts';
 
 const role = z.object({
   keys: z.array(z.object({ id: keyId, publicKey: z.string().check(z.maxLength(64)) })).check(z.minLength(1), z.maxLength(16)),
@@ -17,8 +17,6 @@ export const keyset = z.object({
   roles: z.object({ root: role, release: role, director: role }),
 });
 export type Keyset = z.infer<typeof keyset>;
-
-export const signedKeyset = signedDocument;
 
 function parseKeyset(content: unknown, fleet: FleetId): Keyset {
   const parsed = keyset.safeParse(content);
