@@ -101,6 +101,7 @@ const table = {
     env: 'DATABASE_URL',
     isSecret: true,
   }),
+  databaseWaitMs: setting(parts, wholeNumber(0, 3_600_000), usually(60_000), 'How long a start waits for a PostgreSQL that does not answer, in ms'),
   mqttUrl: setting(parts, optional(address(['mqtt', 'mqtts'])), unset, 'A broker of your own instead of the embedded one', { env: 'MQTT_URL', isSecret: true }),
   mqttPublicUrl: setting(
     parts,

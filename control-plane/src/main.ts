@@ -5,6 +5,8 @@ import { asSerinError, describeError, SerinError } from '@serin/protocol/errors'
 import { writeMosquittoFiles } from './broker-files.ts';
 import { configHelp, readConfig, type Config } from './config.ts';
 import { lockFolder } from './folder-lock.ts';
+import { requireLoopback } from './http/listener.ts';
+import { checkBrokerAddress } from './link/broker-address.ts';
 import { createLog, type Log } from './log.ts';
 import { openStore } from './store/open.ts';
 import { wireControlPlane, type ControlPlane, type ServerReady } from './wiring.ts';
@@ -22,11 +24,19 @@ async function start(config: Config, log: Log, signal: AbortSignal): Promise<Run
     for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step();
   };
   try {
+    requireLoopback(config.httpHost, config.insecure);
+    if (config.mqttUrl !== undefined) checkBrokerAddress(config.mqttUrl, config.insecure);
     makeDataFolder(config.data);
     const lock = await lockFolder(config.data);
     undo.push(() => lock.release());
     log.info({ data: config.data, database: config.databaseUrl === undefined ? 'embedded' : 'PostgreSQL' }, 'opening the database');
-    const store = await openStore({ dataDir: config.data, log, signal, ...(config.databaseUrl === undefined ? {} : { databaseUrl: config.databaseUrl }) });
+    const store = await openStore({
+      dataDir: config.data,
+      log,
+      signal,
+      startLimitMs: config.databaseWaitMs,
+      ...(config.databaseUrl === undefined ? {} : { databaseUrl: config.databaseUrl }),
+    });
     undo.push(() => store.close());
     const plane = await wireControlPlane(config, store, log);
     await plane.start(signal);
