@@ -7,7 +7,7 @@ import type { Reported } from '@serin/protocol/messages/reported';
 import type { FrameSample } from '@serin/protocol/messages/telemetry';
 import { Keyring, peekKeyset, type KeysetPointer } from './keyring.ts';
 import { Latch } from './latch.ts';
-import type { BlobSource, BundleStore, Clock, ControlLink, DocumentStore, Log, RawWindow, Runner, Spool, Unsent } from './ports.ts';
+import type { BlobSource, BundleStore, Clock, ControlLink, DocumentStore, Log, RawWindow, Runner, RunnerSettings, Spool, Unsent } from './ports.ts';
 import { compareRevision } from './reconcile.ts';
 import { Reporter } from './reporter.ts';
 import { blobsInUse, parseJson, SlotBook } from './slots.ts';
@@ -19,8 +19,10 @@ import { Upload } from './upload.ts';
 export interface DeviceSettings {
   /** Clean frames that prove a new version on this device. */
   probationFrames: number;
-  /** Least time they may take; three windows, if those are longer. */
+  /** After this a single one will do. */
   probationMs: number;
+  /** Without any by then the device goes back. */
+  probationLimitMs: number;
   /** Length of windows while a version is on trial, where they are not shorter anyway. */
   trialWindowMs: number;
   reportIntervalMs: number;
@@ -30,8 +32,9 @@ export interface DeviceSettings {
 }
 
 export const defaultDeviceSettings: DeviceSettings = {
-  probationFrames: 10,
-  probationMs: 120_000,
+  probationFrames: 20,
+  probationMs: 10_000,
+  probationLimitMs: 600_000,
   trialWindowMs: 1_000,
   reportIntervalMs: 200,
   progressIntervalMs: 1_000,
@@ -78,6 +81,7 @@ export class Device {
   #taking: Promise<void> | undefined;
   #appending: Promise<void> = Promise.resolve();
   #windows = 0;
+  #configured: RunnerSettings | undefined;
   #samplesUnderWay = 0;
 
   constructor(parts: DeviceParts) {
@@ -179,8 +183,8 @@ export class Device {
   }
 
   #probation(): ProbationRule {
-    const { probationFrames: frames, probationMs } = this.#settings;
-    return { frames, durationMs: Math.max(probationMs, 3 * (this.#known?.telemetry.windowMs ?? 0)) };
+    const { probationFrames, probationMs, probationLimitMs } = this.#settings;
+    return { frames: probationFrames, durationMs: probationMs, limitMs: probationLimitMs };
   }
 
   async #recallOrder(): Promise<void> {
@@ -264,7 +268,10 @@ export class Device {
     if (this.#known === undefined) return;
     const { windowMs, samplesPerWindow } = this.#known.telemetry;
     const isOnTrial = [...this.#updaters.values()].some((updater) => updater.isOnTrial);
-    this.#parts.runner.configure({ windowMs: isOnTrial ? Math.min(windowMs, this.#settings.trialWindowMs) : windowMs, samplesPerWindow });
+    const settings = { windowMs: isOnTrial ? Math.min(windowMs, this.#settings.trialWindowMs) : windowMs, samplesPerWindow };
+    if (settings.windowMs === this.#configured?.windowMs && samplesPerWindow === this.#configured.samplesPerWindow) return;
+    this.#configured = settings;
+    this.#parts.runner.configure(settings);
   }
 
   async #applyOrder(): Promise<void> {
