@@ -7,6 +7,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { createApiClient } from '@serin/protocol/api/client';
+import { seedDatabase } from './store/testing.ts';
 
 const entry = fileURLToPath(new URL('./main.ts', import.meta.url));
 const anyPort = ['--http-port', '0', '--device-port', '0', '--mqtt-port', '0'];
@@ -22,6 +23,13 @@ interface Ready {
 async function folder(): Promise<string> {
   const made = await mkdtemp(path.join(tmpdir(), 'serin-main-'));
   onTestFinished(() => rm(made, { recursive: true, force: true }));
+  return made;
+}
+
+/** With a database that was made before: making one takes seconds. */
+async function seededFolder(): Promise<string> {
+  const made = await folder();
+  await seedDatabase(made);
   return made;
 }
 
@@ -68,7 +76,7 @@ test('it starts, says where it is, answers, and drains at the first signal', asy
 }, 60_000);
 
 test('after a kill at any moment it starts again with what was told to be done', async () => {
-  const data = await folder();
+  const data = await seededFolder();
   const first = run(['--data', data, ...anyPort, '--job-workers', '0']);
   const api = createApiClient({ baseUrl: (await first.ready).httpUrl, fetch, token: (await first.ready).adminToken });
   const job = await api('startJob', { body: { kind: 'train', model: 'picker' as never } });
@@ -87,7 +95,7 @@ test('after a kill at any moment it starts again with what was told to be done',
 }, 90_000);
 
 test('a second server on the same folder is refused with the number of the first', async () => {
-  const data = await folder();
+  const data = await seededFolder();
   const first = run(['--data', data, ...anyPort]);
   await first.ready;
   const { code, err } = await run(['--data', data, ...anyPort]).ended;
@@ -100,7 +108,7 @@ test('a port that is taken is named, and nothing is left running', async () => {
   onTestFinished(() => void holder.close());
   await once(holder, 'listening');
   const { port } = holder.address() as { port: number };
-  const { code, err } = await run(['--data', await folder(), '--http-port', String(port), '--device-port', '0', '--mqtt-port', '0']).ended;
+  const { code, err } = await run(['--data', await seededFolder(), '--http-port', String(port), '--device-port', '0', '--mqtt-port', '0']).ended;
   expect(code).toBe(1);
   expect(err).toMatch(new RegExp(`^PORT_TAKEN: .*${port}`, 'm'));
 }, 60_000);
@@ -130,7 +138,7 @@ test('help lists the settings and needs nothing', async () => {
 });
 
 test('the files for Mosquitto are written from the keys of the fleet, also beside a running server', async () => {
-  const [data, out] = [await folder(), path.join(await folder(), 'broker')];
+  const [data, out] = [await seededFolder(), path.join(await folder(), 'broker')];
   const write = () => run(['mosquitto-config', '--data', data, '--out', out, '--mqtt-port', '18883']).ended;
   expect(await write()).toMatchObject({ code: 0, out: `${path.join(out, 'mosquitto.conf')}\n` });
   const ca = await readFile(path.join(out, 'ca.pem'), 'utf8');

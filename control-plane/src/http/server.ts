@@ -3,7 +3,7 @@ import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
-import fastify, { type FastifyInstance } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import { randomBytes } from 'node:crypto';
 import { eventsPath } from '@serin/protocol/api/routes';
@@ -50,7 +50,7 @@ export interface SessionCookie {
   set(reply: CookieReply, secret: string): void;
   clear(reply: CookieReply): void;
 }
-type CookieReply = Pick<import('fastify').FastifyReply, 'setCookie' | 'clearCookie'>;
+type CookieReply = Pick<FastifyReply, 'setCookie' | 'clearCookie'>;
 
 const formBytesMax = 256 * 1024;
 const csp = {

@@ -1,13 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { cp, mkdtemp, rename, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { is, sql } from 'drizzle-orm';
 import { readMigrationFiles } from 'drizzle-orm/migrator';
+import { PgTable } from 'drizzle-orm/pg-core';
 import { Client } from 'pg';
+import { afterAll } from 'vitest';
 import { createLog } from '../log.ts';
 import { migrationsFolder } from './migrations.ts';
 import { openStore } from './open.ts';
+import * as schema from './schema.ts';
 import type { Store } from './store.ts';
 
 export interface TestStore extends Store {
@@ -36,18 +40,58 @@ async function templateFolder(): Promise<string> {
   return template;
 }
 
-/** A real embedded database of its own, removed when it is closed. */
-export async function openTestStore(): Promise<TestStore> {
-  const dataDir = await mkdtemp(path.join(tmpdir(), 'serin-store-'));
+/** A copy of the template, as a data folder that was used before. */
+export async function seedDatabase(dataDir: string): Promise<void> {
   await cp(await templateFolder(), dataDir, { recursive: true });
-  const store = await openStore({ dataDir, log: silent });
+}
+
+interface Opened {
+  store: Store;
+  dataDir: string;
+}
+
+/** Opening costs half a second, emptying a hundredth: the tests of one file take turns with few databases. */
+const idle: Opened[] = [];
+
+afterAll(async () => {
+  for (const { store, dataDir } of idle.splice(0)) {
+    await store.close();
+    await rm(dataDir, { recursive: true, force: true });
+  }
+});
+
+async function openNew(): Promise<Opened> {
+  const dataDir = await mkdtemp(path.join(tmpdir(), 'serin-store-'));
+  await seedDatabase(dataDir);
+  return { store: await openStore({ dataDir, log: silent }), dataDir };
+}
+
+async function makeEmpty({ store, dataDir }: Opened): Promise<void> {
+  const tables = Object.values(schema).filter((table) => is(table, PgTable));
+  const names = sql.join(
+    tables.map((table) => sql`${table}`),
+    sql`, `,
+  );
+  await store.db.execute(sql`truncate ${names} restart identity`);
+  for (const name of await readdir(dataDir)) if (name !== 'database') await rm(path.join(dataDir, name), { recursive: true, force: true });
+}
+
+/** A real embedded database, empty, with a data folder of its own. */
+export async function openTestStore(): Promise<TestStore> {
+  const opened = idle.pop() ?? (await openNew());
+  const { store, dataDir } = opened;
+  let isDetached = false;
   return {
     ...store,
     dataDir,
-    detach: () => store.close(),
-    async close() {
+    async detach() {
+      isDetached = true;
       await store.close();
-      await rm(dataDir, { recursive: true, force: true });
+    },
+    async close() {
+      if (isDetached) return rm(dataDir, { recursive: true, force: true });
+      await makeEmpty(opened);
+      idle.push(opened);
     },
   };
 }
