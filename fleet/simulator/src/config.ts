@@ -1,10 +1,13 @@
 import { parseArgs } from 'node:util';
 import { z } from 'zod/mini';
 import { SerinError } from '@serin/protocol/errors';
-import { deviceId } from '@serin/protocol/ids';
+import { deviceId, type DeviceId } from '@serin/protocol/ids';
+import { logLevels } from '@serin/edge-agent/log';
 
-const wholeNumber = (least: number, most: number) => z.pipe(z.string().check(z.regex(/^\d{1,6}$/, 'a whole number')), z.pipe(z.transform(Number), z.int().check(z.gte(least), z.lte(most))));
-const decimal = (least: number, most: number) => z.pipe(z.string().check(z.regex(/^\d+(\.\d+)?$/, 'a number')), z.pipe(z.transform(Number), z.number().check(z.gte(least), z.lte(most))));
+const wholeNumber = (least: number, most: number) =>
+  z.pipe(z.string().check(z.regex(/^\d{1,6}$/, 'a whole number')), z.pipe(z.transform(Number), z.int().check(z.gte(least), z.lte(most))));
+const decimal = (least: number, most: number) =>
+  z.pipe(z.string().check(z.regex(/^\d+(\.\d+)?$/, 'a number')), z.pipe(z.transform(Number), z.number().check(z.gte(least), z.lte(most))));
 const text = z.string().check(z.minLength(1), z.maxLength(4096));
 
 const settings = z.object({
@@ -17,6 +20,7 @@ const settings = z.object({
   scene: z.optional(text),
   data: text,
   seed: z._default(wholeNumber(0, 999_999), 1),
+  'log-level': z._default(z.enum(logLevels), 'info'),
 });
 export type SimulatorConfig = z.infer<typeof settings>;
 
@@ -31,7 +35,8 @@ Virtual devices on the real protocol, many in one process: real certificates, re
   --site TEXT         where they say they are (default simulated)
   --fps N             frames per second of each camera (default 2)
   --scene FILE        JSON {"level", "warmth"}: the light, read again when it changes
-  --seed N            what the cameras render follows from this and the name (default 1)`;
+  --seed N            what the cameras render follows from this and the name (default 1)
+  --log-level LEVEL   ${logLevels.join(', ')} (default info)`;
 
 /** One line for the first wrong setting: its name, its value, the rule. */
 export function readConfig(args: readonly string[]): SimulatorConfig | 'help' {
@@ -53,4 +58,4 @@ export function readConfig(args: readonly string[]): SimulatorConfig | 'help' {
   return parsed.data;
 }
 
-export const deviceName = (prefix: string, index: number) => deviceId.parse(`${prefix}${index + 1}`);
+export const deviceName = (prefix: string, index: number): DeviceId => deviceId.parse(`${prefix}${index + 1}`);

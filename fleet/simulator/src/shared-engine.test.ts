@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { createOrtEngine } from '@serin/edge-agent/engine';
 import { SharedEngine } from './shared-engine.ts';
 
 /** ONNX by hand: `y = x + x`, float32, one free dimension. */
@@ -12,7 +13,7 @@ function doubler(): Uint8Array {
 }
 
 test('devices with the same model share one session, and the last one to close it frees it', async () => {
-  const engine = new SharedEngine();
+  const engine = new SharedEngine(createOrtEngine());
   const [first, second] = await Promise.all([engine.open(doubler()), engine.open(doubler())]);
   expect(engine.models).toBe(1);
   await first.close();
@@ -24,7 +25,7 @@ test('devices with the same model share one session, and the last one to close i
 });
 
 test('a file that is no model is a coded error, and nothing stays loaded', async () => {
-  const engine = new SharedEngine();
+  const engine = new SharedEngine(createOrtEngine());
   await expect(engine.open(new Uint8Array([1, 2, 3]))).rejects.toMatchObject({ code: 'MODEL_LOAD_FAILED' });
   expect(engine.models).toBe(0);
 });
