@@ -100,8 +100,12 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
     keepAlive: true,
     application_name: 'serin',
   });
-  // An idle connection that the server ends is replaced at its next use; without a listener it would end this process.
-  pool.on('error', (error) => log.warn({ reason: error.message }, 'database connection lost'));
+  // A connection that the server ends is replaced at its next use; without listeners it would end this process,
+  // idle ones by the pool, those in use by themselves.
+  pool.on('error', (err) => log.warn({ err }, 'database connection lost'));
+  pool.on('connect', (client) => {
+    client.on('error', (err) => log.warn({ err }, 'database connection lost'));
+  });
   try {
     await connectAndMigrate(pool, options);
   } catch (error) {
