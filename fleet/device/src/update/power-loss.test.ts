@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { sha256 } from '@serin/protocol/digest';
+import type { SignedDocument } from '@serin/protocol/bundle/signing';
 import type { Digest } from '@serin/protocol/ids';
 import { createTestDevice, emptyMedium, type Medium, type TestDevice } from '../testing/test-device.ts';
-import { createTestFleet } from '../testing/test-fleet.ts';
+import { createTestFleet, type TestFleet } from '../testing/test-fleet.ts';
 import type { Behaviour } from '../testing/fakes.ts';
 
 /** Power for the ports of one life of a device: after `calls` of them nothing ever answers again. */
@@ -43,13 +44,7 @@ interface Life {
   power: ReturnType<typeof createPower>;
 }
 
-function live(
-  fleet: Awaited<ReturnType<typeof createTestFleet>>,
-  medium: Medium,
-  behaviour: (version: number) => Behaviour,
-  calls: number,
-  doesLastTakeEffect: boolean,
-): Life {
+function live(fleet: TestFleet, medium: Medium, behaviour: (version: number) => Behaviour, calls: number, doesLastTakeEffect: boolean): Life {
   const power = createPower(calls, doesLastTakeEffect);
   const device = createTestDevice({
     fleet,
@@ -69,6 +64,14 @@ function live(
   return { device, power };
 }
 
+interface Scene {
+  fleet: TestFleet;
+  medium: Medium;
+  order: SignedDocument;
+}
+
+type Loss = readonly [calls: number, doesLastTakeEffect: boolean];
+
 /** What the medium alone would start with. */
 async function committedVersion(medium: Medium): Promise<number | undefined> {
   const text = medium.documents.get('slots');
@@ -86,59 +89,81 @@ const enough = 1_000_000;
 const isSettled = (version: number) => (report: { rev: number; models: { phase: string; active?: { version: number } | undefined }[] }) =>
   report.rev === 2 && report.models[0]?.phase === 'IDLE' && report.models[0].active?.version === version;
 
-async function withPowerLosses(losses: readonly (readonly [calls: number, doesLastTakeEffect: boolean])[], second: Behaviour): Promise<number | undefined> {
+/** Version 1 installed, version 2 ordered. */
+async function prepare(): Promise<Scene> {
   const fleet = await createTestFleet();
   const medium = emptyMedium();
-  const behaviour = (version: number): Behaviour => (version === 2 ? second : {});
   const [one, two] = [await fleet.publish(1), await fleet.publish(2)];
+  const { device } = live(fleet, medium, () => ({}), enough, true);
+  await device.device.start();
+  device.link.deliver(await fleet.order(1, [one]));
+  await device.settled(1);
+  await device.device.stop();
+  device.clock.stop();
+  return { fleet, medium, order: await fleet.order(2, [two]) };
+}
 
-  const first = live(fleet, medium, behaviour, enough, true);
-  await first.device.device.start();
-  first.device.link.deliver(await fleet.order(1, [one]));
-  await first.device.settled(1);
-  await first.device.device.stop();
-  first.device.clock.stop();
-
-  const order = await fleet.order(2, [two]);
-  for (const [calls, doesLastTakeEffect] of losses) {
-    const { device, power } = live(fleet, medium, behaviour, calls, doesLastTakeEffect);
+/** Ends with the version that serves once the power stays, and how many calls the first life made. */
+async function withPowerLosses(
+  { fleet, medium: prepared, order }: Scene,
+  losses: readonly Loss[],
+  second: Behaviour,
+): Promise<{ served: number | undefined; calls: number }> {
+  const medium: Medium = { documents: new Map(prepared.documents), blobs: structuredClone(prepared.blobs) };
+  const behaviour = (version: number): Behaviour => (version === 2 ? second : {});
+  let calls: number | undefined;
+  for (const [lastsFor, doesLastTakeEffect] of losses) {
+    const { device, power } = live(fleet, medium, behaviour, lastsFor, doesLastTakeEffect);
     device.link.deliver(order);
     const settled = device.until('settled', isSettled(second.counters === undefined ? 2 : 1)).catch(() => undefined);
     void device.device.start();
     await Promise.race([power.lost, settled]);
+    calls ??= power.callsMade();
     device.clock.stop();
-    expect([1, 2]).toContain(await committedVersion(medium));
+    expect([1, 2], `after ${lastsFor} calls`).toContain(await committedVersion(medium));
   }
-
-  const last = live(fleet, medium, behaviour, enough, true);
-  last.device.link.deliver(order);
-  await last.device.device.start();
-  const report = await last.device.until(
+  const { device } = live(fleet, medium, behaviour, enough, true);
+  device.link.deliver(order);
+  await device.device.start();
+  const report = await device.until(
     'at rest',
-    ({ rev, models }) => rev === 2 && models[0]?.phase === 'IDLE' && models[0].active !== undefined && models[0].last?.version === 2,
+    ({ rev, models: [model] }) => rev === 2 && model?.phase === 'IDLE' && model.active !== undefined && model.last?.version === 2,
   );
-  await last.device.device.stop();
-  last.device.clock.stop();
-  expect(await committedVersion(medium)).toBe(report.models[0]?.active?.version);
-  return report.models[0]?.active?.version;
+  await device.device.stop();
+  device.clock.stop();
+  const served = report.models[0]?.active?.version;
+  expect(await committedVersion(medium)).toBe(served);
+  return { served, calls: calls ?? 0 };
 }
 
-const loss = fc.tuple(fc.integer({ min: 0, max: 160 }), fc.boolean());
+test('power lost at any single call of any port: old or new is committed at that moment, and the new version serves in the end', async () => {
+  const scene = await prepare();
+  const { calls } = await withPowerLosses(scene, [[enough, true]], {});
+  expect(calls).toBeGreaterThan(20);
+  for (let call = 0; call < calls; call++) {
+    for (const doesItTakeEffect of [false, true])
+      expect((await withPowerLosses(scene, [[call, doesItTakeEffect]], {})).served, `call ${call} of ${calls}`).toBe(2);
+  }
+}, 60_000);
+
+const manyLosses = fc.array(fc.tuple(fc.integer({ min: 0, max: 120 }), fc.boolean()), { minLength: 2, maxLength: 6 });
 
 test('power lost again and again: old or new is committed at every moment, and one of them serves', async () => {
+  const scene = await prepare();
   await fc.assert(
-    fc.asyncProperty(fc.array(loss, { minLength: 2, maxLength: 6 }), async (losses) => {
-      expect([1, 2]).toContain(await withPowerLosses(losses, {}));
+    fc.asyncProperty(manyLosses, async (losses) => {
+      expect([1, 2]).toContain((await withPowerLosses(scene, losses, {})).served);
     }),
     { numRuns: 30 },
   );
 }, 60_000);
 
-test('power lost while a bad version is tried and thrown back: the old one serves in the end', async () => {
+test('power lost again and again while a bad version is tried and thrown back: the old one serves in the end', async () => {
+  const scene = await prepare();
   await fc.assert(
-    fc.asyncProperty(fc.array(loss, { minLength: 1, maxLength: 3 }), async (losses) => {
-      expect(await withPowerLosses(losses, { counters: { nonFinite: 2 } })).toBe(1);
+    fc.asyncProperty(manyLosses, async (losses) => {
+      expect((await withPowerLosses(scene, losses, { counters: { nonFinite: 2 } })).served).toBe(1);
     }),
-    { numRuns: 40 },
+    { numRuns: 30 },
   );
 }, 60_000);
