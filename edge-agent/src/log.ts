@@ -6,5 +6,8 @@ export type LogLevel = (typeof logLevels)[number];
 
 /** Events as JSON lines on stdout, written at once: a line that was logged is there even if the power goes next. */
 export function createLog(level: LogLevel): Logger {
-  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ fd: 1, sync: true }));
+  const destination = pino.destination({ fd: 1, sync: true });
+  // A full disk or a reader that left costs lines, not the device.
+  destination.on('error', () => undefined);
+  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination);
 }
