@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import type { ApiClient } from '@serin/protocol/api/client';
 import { modelName } from '@serin/protocol/ids';
 import type { Rollout } from '@serin/protocol/api/resources';
@@ -18,11 +19,7 @@ const finished = new Set(['COMPLETED', 'ROLLED_BACK', 'ROLLBACK_INCOMPLETE', 'SU
  * its version spreads from one device to all, and a bad version is thrown back. Everything it tells is read from the API.
  */
 export async function tellStory({ api, say, signal }: StoryOptions): Promise<void> {
-  const pause = (durationMs: number): Promise<void> =>
-    new Promise((resolve) => {
-      const timer = setTimeout(resolve, durationMs);
-      signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
-    });
+  const pause = (durationMs: number): Promise<void> => setTimeout(durationMs, undefined, { signal }).catch(() => {});
 
   /** Looks once a second until it finds what the chapter waits for; says so and goes on when it does not come. */
   async function waitFor<Found>(what: string, look: () => Promise<Found | undefined>): Promise<Found | undefined> {
@@ -64,9 +61,10 @@ export async function tellStory({ api, say, signal }: StoryOptions): Promise<voi
   let said = '';
   const trained = await waitFor('the end of the retraining', async () => {
     const job = await api('getJob', { params: { id: retraining.id } });
-    const line = `  ${job.stage || 'queued'}: ${job.message}`;
-    if (line !== said) say(line);
-    said = line;
+    const isStep = job.stage === 'train' || job.stage === 'collect';
+    const step = `${job.stage} ${isStep ? Math.floor(job.fraction * 4) : job.message}`;
+    if (step !== said) say(`  ${job.stage || 'queued'}: ${job.message}`);
+    said = step;
     return job.finishedAt === null ? undefined : job;
   });
   if (trained === undefined) return;
