@@ -1,18 +1,16 @@
 import { SerinError } from '@serin/protocol/errors';
 import { digest as digestSchema, type Digest } from '@serin/protocol/ids';
 import { sha256 } from '@serin/protocol/digest';
-import { chunkCount, chunkLength, emptyBitmap, hasBit, setBit } from '@serin/protocol/bundle/chunks';
+import { chunkCount, chunkLength, emptyBitmap, missingBits, setBit } from '@serin/protocol/bundle/chunks';
 import type { BlobPart, BundleStore } from '@serin/device/ports';
 
 /** Keys of the Cache API are addresses; nothing is ever fetched from these. */
-const blobKey = (digest: Digest): string => `/serin-cache/blobs/${digest}`;
-const partFolder = (digest: Digest): string => `/serin-cache/parts/${digest}/`;
+const root = '/serin-cache';
+const blobKey = (digest: Digest): string => `${root}/blobs/${digest}`;
+/** The shape is part of the key: chunks of another cut are not found. */
+const chunkKey = (digest: Digest, sizeBytes: number, chunkSize: number, index: number): string => `${root}/parts/${digest}/${sizeBytes}/${chunkSize}/${index}`;
 
 const octets = { headers: { 'content-type': 'application/octet-stream' } };
-
-async function bytesOf(response: Response | undefined): Promise<Uint8Array | undefined> {
-  return response === undefined ? undefined : new Uint8Array(await response.arrayBuffer());
-}
 
 /** Verified blobs in the browser's Cache API, by digest; parts survive a reload chunk by chunk. */
 export class CacheBundleStore implements BundleStore {
@@ -29,33 +27,37 @@ export class CacheBundleStore implements BundleStore {
   }
 
   async read(digest: Digest): Promise<Uint8Array> {
-    const bytes = await bytesOf(await this.#cache.match(blobKey(digest)));
+    const bytes = await this.#bytesAt(blobKey(digest));
     if (bytes === undefined) throw new SerinError('BLOB_NOT_FOUND', { detail: digest });
     return bytes;
   }
 
   async openPart(digest: Digest, sizeBytes: number, chunkSize: number): Promise<BlobPart> {
     const chunks = chunkCount(sizeBytes, chunkSize);
+    const keyOf = (index: number): string => chunkKey(digest, sizeBytes, chunkSize, index);
     const bitmap = emptyBitmap(chunks);
-    const folder = partFolder(digest);
-    for (let index = 0; index < chunks; index++) {
-      if ((await this.#cache.match(`${folder}${index}`)) !== undefined) setBit(bitmap, index);
-    }
+    for (let index = 0; index < chunks; index++) if ((await this.#cache.match(keyOf(index))) !== undefined) setBit(bitmap, index);
     return {
       bitmap,
       write: async (index, bytes) => {
-        await this.#put(`${folder}${index}`, bytes);
+        if (index >= chunks || bytes.length !== chunkLength(index, sizeBytes, chunkSize)) {
+          throw new SerinError('CHUNK_INVALID', { detail: `chunk ${index} of ${bytes.length} bytes` });
+        }
+        await this.#put(keyOf(index), bytes);
         setBit(bitmap, index);
       },
       finish: async () => {
         const whole = new Uint8Array(sizeBytes);
-        for (let index = 0; index < chunks; index++) {
-          const bytes = hasBit(bitmap, index) ? await bytesOf(await this.#cache.match(`${folder}${index}`)) : undefined;
-          if (bytes?.length === chunkLength(index, sizeBytes, chunkSize)) whole.set(bytes, index * chunkSize);
+        let isWhole = missingBits(bitmap, chunks, 1).length === 0;
+        for (let index = 0; index < chunks && isWhole; index++) {
+          const bytes = await this.#bytesAt(keyOf(index));
+          // The browser may have made room meanwhile.
+          isWhole = bytes?.length === chunkLength(index, sizeBytes, chunkSize);
+          if (bytes !== undefined && isWhole) whole.set(bytes, index * chunkSize);
         }
-        const isIntact = (await sha256(whole)) === digest;
+        const isIntact = isWhole && (await sha256(whole)) === digest;
         if (isIntact) await this.#put(blobKey(digest), whole);
-        for (let index = 0; index < chunks; index++) await this.#cache.delete(`${folder}${index}`);
+        await this.#removePart(digest);
         if (!isIntact) throw new SerinError('BUNDLE_DIGEST_MISMATCH', { detail: digest });
       },
       close: async () => {},
@@ -63,22 +65,33 @@ export class CacheBundleStore implements BundleStore {
   }
 
   async list(): Promise<Digest[]> {
-    const digests: Digest[] = [];
+    const digests = new Set<Digest>();
     for (const { url } of await this.#cache.keys()) {
-      const { pathname } = new URL(url);
-      const parsed = digestSchema.safeParse(pathname.split('/').at(-1));
-      if (parsed.success && pathname === blobKey(parsed.data)) digests.push(parsed.data);
+      const [, kind, name] = new URL(url).pathname.slice(root.length).split('/');
+      const parsed = digestSchema.safeParse(name);
+      if (parsed.success && (kind === 'blobs' || kind === 'parts')) digests.add(parsed.data);
     }
-    return digests;
+    return [...digests];
   }
 
   async remove(digest: Digest): Promise<void> {
     await this.#cache.delete(blobKey(digest));
+    await this.#removePart(digest);
   }
 
   async freeBytes(): Promise<number> {
     const { quota, usage } = await this.#storage.estimate();
     return Math.max(0, (quota ?? 0) - (usage ?? 0));
+  }
+
+  async #removePart(digest: Digest): Promise<void> {
+    const prefix = `${root}/parts/${digest}/`;
+    for (const request of await this.#cache.keys()) if (new URL(request.url).pathname.startsWith(prefix)) await this.#cache.delete(request);
+  }
+
+  async #bytesAt(key: string): Promise<Uint8Array | undefined> {
+    const response = await this.#cache.match(key);
+    return response === undefined ? undefined : new Uint8Array(await response.arrayBuffer());
   }
 
   async #put(key: string, bytes: Uint8Array): Promise<void> {

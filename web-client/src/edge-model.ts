@@ -10,7 +10,7 @@ import { browserClock } from './browser-clock.ts';
 import { browserScope, chooseBackend, requireVerification, type BrowserScope } from './capabilities.ts';
 import { openChannel, type VerifiedChannel } from './channel.ts';
 import { HttpBlobSource } from './http-blob-source.ts';
-import { openBlobStore } from './blob-store.ts';
+import { openBlobStorage, sweep } from './blob-store.ts';
 import { WorkerEngine } from './worker-engine.ts';
 
 export const loadPhases = ['download', 'verify', 'compile', 'warm-up'] as const;
@@ -109,8 +109,9 @@ export class EdgeModel {
 
     await requireVerification(scope);
     const channel = await openChannel({ url, model, fetch, signal, now: clock.now, ...(rootKeyId === undefined ? {} : { rootKeyId }) });
-    const { store, ...storage } = await openBlobStore();
+    const { store, ...storage } = await openBlobStorage(channel.manifest.model);
     const bundle = await downloadBundle(channel, { store, source: new HttpBlobSource({ baseUrl: url, fetch }), signal, onProgress });
+    await sweep(store, new Set(bundle.files.flatMap(({ sha256, chunkRoot }) => [sha256, chunkRoot])));
     signal.throwIfAborted();
 
     const backend = chooseBackend(scope);

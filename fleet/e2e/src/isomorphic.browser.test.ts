@@ -16,14 +16,14 @@ interface InPage {
 }
 
 const here = path.dirname(fileURLToPath(import.meta.url));
-const fleet = path.resolve(here, '..', '..');
+const root = path.resolve(here, '..', '..', '..');
 const entry = 'virtual:isomorphic-tests';
 
-/** Every test of the packages that claim to run anywhere, except those that start programs or read files. */
+/** Every test of the packages that claim to run anywhere, and the contracts of adapters that only a page has. */
 const program = `
 import { runTestFiles } from ${JSON.stringify(path.join(here, 'in-page', 'run.ts'))};
 import { fingerprint } from ${JSON.stringify(path.join(here, 'in-page', 'fingerprint.ts'))};
-const load = import.meta.glob(['/{protocol,stats,inference,device}/src/**/*.test.ts', '!**/*.node.test.ts']);
+const load = import.meta.glob(['/fleet/{protocol,stats,inference,device}/src/**/*.test.ts', '/web-client/src/**/*.page-test.ts']);
 globalThis.outcomes = runTestFiles(load);
 globalThis.fingerprint = fingerprint();
 `;
@@ -31,7 +31,7 @@ globalThis.fingerprint = fingerprint();
 async function bundleTests(outDir: string): Promise<void> {
   await build({
     configFile: false,
-    root: fleet,
+    root,
     logLevel: 'error',
     resolve: {
       conditions: ['source', 'module', 'browser', 'development|production'],
@@ -90,8 +90,17 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-test.skipIf(isMissing('chromium')).each(['protocol', 'stats', 'inference', 'device'])('the tests of fleet/%s pass unchanged in a page', (name) => {
-  const own = outcomes.filter((outcome) => outcome.name.startsWith(`${name}/`));
+test.skipIf(isMissing('chromium')).each(['fleet/protocol', 'fleet/stats', 'fleet/inference', 'fleet/device'])(
+  'the tests of %s pass unchanged in a page',
+  (name) => {
+    const own = outcomes.filter((outcome) => outcome.name.startsWith(`${name}/`));
+    expect(own.filter(({ state }) => state !== 'pass')).toEqual([]);
+    expect(own.length).toBeGreaterThan(0);
+  },
+);
+
+test.skipIf(isMissing('chromium'))("the browser's cache keeps the contract of a bundle store", () => {
+  const own = outcomes.filter((outcome) => outcome.name.startsWith('web-client/'));
   expect(own.filter(({ state }) => state !== 'pass')).toEqual([]);
   expect(own.length).toBeGreaterThan(0);
 });

@@ -16,7 +16,7 @@ import {
 import type { ExpectStatic } from '@vitest/expect';
 import { format } from '@vitest/pretty-format';
 
-export { afterAll, afterEach, beforeAll, beforeEach, describe, it, test } from '@vitest/runner';
+export { afterAll, afterEach, beforeAll, beforeEach, describe, it, onTestFailed, onTestFinished, test } from '@vitest/runner';
 
 chai.use(JestExtend);
 chai.use(JestChaiExpect);
