@@ -123,8 +123,11 @@ async function withPowerLosses(
     expect([1, 2], `after ${lastsFor} calls`).toContain(await committedVersion(medium));
   }
   const { device } = live(fleet, medium, behaviour, enough, true);
-  device.link.deliver(order);
+  device.link.connect(false);
   await device.device.start();
+  expect([1, 2], 'serves before anybody is asked').toContain(device.runner.active.get('picker')?.manifest.version);
+  device.link.connect(true);
+  device.link.deliver(order);
   const report = await device.until(
     'at rest',
     ({ rev, models: [model] }) => rev === 2 && model?.phase === 'IDLE' && model.active !== undefined && model.last?.version === 2,
