@@ -4,7 +4,7 @@ import { rollout as rolloutResource } from '@serin/protocol/api/resources';
 import { stageReach } from '@serin/protocol/rollout/step';
 import { parseRollout, type RolloutState } from '@serin/protocol/rollout/states';
 import { liveStatuses } from '@serin/protocol/rollout/transitions';
-import { rollouts } from '../store/schema.ts';
+import { devices, rollouts } from '../store/schema.ts';
 import type { Db } from '../store/store.ts';
 
 type RolloutRow = typeof rollouts.$inferSelect;
@@ -16,18 +16,20 @@ function stageLabel(state: RolloutState, index: number): string {
   return stage.share === 1 ? 'everybody' : `${Math.round(stage.share * 100)} %`;
 }
 
-function stagesOf(state: RolloutState): Rollout['stages'] {
+function stagesOf(state: RolloutState, fleetSize: number): Rollout['stages'] {
   const members = Object.values(state.members);
   const isOver = state.status === 'COMPLETED';
   return state.stages.map((_, index) => ({
     label: stageLabel(state, index),
     devices:
-      index <= state.stageIndex ? members.filter((member) => member.stage === index).length : stageReach({ ...state, stageIndex: index }, members.length),
+      index <= state.stageIndex
+        ? members.filter((member) => member.stage === index).length
+        : Math.max(stageReach({ ...state, stageIndex: index }, fleetSize) - members.length, 0),
     state: isOver || index < state.stageIndex ? 'done' : index === state.stageIndex ? 'now' : 'planned',
   }));
 }
 
-export function viewRollout(row: RolloutRow): Rollout {
+function viewRollout(row: RolloutRow, fleetSize: number): Rollout {
   const state = parseRollout(row.state);
   const latest = row.history.at(-1);
   return rolloutResource.parse({
@@ -37,7 +39,7 @@ export function viewRollout(row: RolloutRow): Rollout {
     previous: row.previous,
     status: row.status,
     stageIndex: state.stageIndex,
-    stages: stagesOf(state),
+    stages: stagesOf(state, fleetSize),
     words: latest?.words ?? 'scheduled',
     reason: state.reason,
     verdict: row.verdict ?? null,
@@ -50,6 +52,8 @@ export function viewRollout(row: RolloutRow): Rollout {
   });
 }
 
+const countFleet = (db: Db): Promise<number> => db.$count(devices, eq(devices.state, 'ACTIVE'));
+
 export async function listRollouts(db: Db, { limit, model }: { limit: number; model?: string | undefined }): Promise<Rollout[]> {
   const rows = await db
     .select()
@@ -57,12 +61,13 @@ export async function listRollouts(db: Db, { limit, model }: { limit: number; mo
     .where(model === undefined ? undefined : eq(rollouts.model, model))
     .orderBy(desc(rollouts.createdAt), desc(rollouts.id))
     .limit(limit);
-  return rows.map(viewRollout);
+  const fleetSize = await countFleet(db);
+  return rows.map((row) => viewRollout(row, fleetSize));
 }
 
 export async function findRollout(db: Db, id: string): Promise<Rollout | undefined> {
   const [row] = await db.select().from(rollouts).where(eq(rollouts.id, id));
-  return row === undefined ? undefined : viewRollout(row);
+  return row === undefined ? undefined : viewRollout(row, await countFleet(db));
 }
 
 export async function countLiveRollouts(db: Db): Promise<number> {

@@ -34,11 +34,11 @@ export async function tellStory({ api, say, signal }: StoryOptions): Promise<voi
   }
 
   async function follow(id: string): Promise<Rollout | undefined> {
-    let said = '';
+    let told = 0;
     return waitFor('the end of the rollout', async () => {
       const rollout = await api('getRollout', { params: { id } });
-      if (rollout.words !== said) say(`  rollout of version ${rollout.version}: ${rollout.words}`);
-      said = rollout.words;
+      for (const { words } of rollout.history.slice(told)) say(`  rollout of version ${rollout.version}: ${words}`);
+      told = rollout.history.length;
       return finished.has(rollout.status) ? rollout : undefined;
     });
   }
