@@ -92,7 +92,7 @@ test('batches that are too large for a message are halved; a window that never f
     await acknowledge(batches.at(-1) ?? []);
   }
   await upload.stop();
-  expect(batches.flat().toSorted()).toEqual([1, 2, 3, 4, 5, 6, 7]);
+  expect(batches.flat().toSorted((left, right) => left - right)).toEqual([1, 2, 3, 4, 5, 6, 7]);
   expect(spool.waiting()).toBe(0);
 });
 

@@ -51,21 +51,6 @@ export class VirtualClock implements Clock {
     this.#elapsedMs = until;
   }
 
-  /** Jumps from sleeper to sleeper until the condition holds; fails when `limitMs` of this clock have passed. */
-  async runUntil(isDone: () => boolean, limitMs = 3_600_000): Promise<void> {
-    const until = this.#elapsedMs + limitMs;
-    while (!isDone()) {
-      // Work that waits for nothing of this clock (digests, signatures) gets its turns first.
-      for (let turn = 0; turn < 3 && !isDone(); turn++) await settle();
-      if (isDone()) return;
-      const next = this.#next();
-      if (next === undefined) continue;
-      if (next.dueAt > until) throw new Error(`not reached within ${limitMs} ms of virtual time`);
-      this.#elapsedMs = Math.max(this.#elapsedMs, next.dueAt);
-      next.wake();
-    }
-  }
-
   #next(): Sleeper | undefined {
     let earliest: Sleeper | undefined;
     for (const sleeper of this.#sleepers) if (earliest === undefined || sleeper.dueAt < earliest.dueAt) earliest = sleeper;
