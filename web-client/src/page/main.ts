@@ -34,6 +34,8 @@ async function start(): Promise<void> {
     shell.state('live', 'ok', 'Live');
   } catch (thrown) {
     const error = asSerinError(thrown);
+    loading.fail();
+    shell.title(model, 'Nothing runs in this page');
     shell.state('refused', 'bad', 'Refused');
     shell.show(
       loading.element,
