@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { text } from 'node:stream/consumers';
 import { Device } from '@serin/device/device';
 import type { Clock, Log as DeviceLog } from '@serin/device/ports';
 import { asSerinError, describeError, SerinError } from '@serin/protocol/errors';
@@ -45,7 +46,7 @@ const deadlineFrames = 2;
 async function readToken({ join, token, tokenFile }: Config): Promise<string> {
   if (token !== undefined) return token;
   try {
-    return await readFile(tokenFile ?? '', 'utf8');
+    return await (tokenFile === '-' ? text(process.stdin) : readFile(tokenFile ?? '', 'utf8'));
   } catch (cause) {
     throw new SerinError('JOIN_TOKEN_MALFORMED', { detail: `${tokenFile ?? join} cannot be read`, hint: 'Name a file with the join token', cause });
   }

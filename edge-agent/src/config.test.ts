@@ -1,6 +1,7 @@
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { configHelp, readConfig } from './config.ts';
+import { configHelp, configPage, readConfig } from './config.ts';
 
 const token = `SRN1.${'a'.repeat(64)}.${'b'.repeat(32)}`;
 const lineOf = (args: string[], env: Record<string, string> = {}): string => {
@@ -34,7 +35,7 @@ test.each([
   [['--name', 'Cam 1'], '--name is "Cam 1"; it must be lower-case letters, digits, - and _, beginning with a letter or digit, at most 63'],
   [['--variant-preference', 'u8s8,u8s8'], '--variant-preference is "u8s8,u8s8"; it must be a comma-separated list of fp32, u8s8, each at most once'],
   [['--join', 'http://server', '--token', token], '--join is "http://server"; it must be an address like https://server:8443'],
-  [['--join', 'https://server'], '--join is "https://server"; it must be given with --token-file or --token'],
+  [['--join', 'https://server'], '--join is "https://server"; it must be given with --token-file, SERIN_JOIN_TOKEN or --token'],
   [['--http-port', '70000'], '--http-port is "70000"; it must be a whole number from 0 to 65535'],
   [['--spool-bytes-max', '1e9'], '--spool-bytes-max is "1e9"; it must be a whole number of bytes from 1048576 to 1099511627776'],
 ])('%j is one line with the key, the value and the rule', (args, line) => {
@@ -55,6 +56,18 @@ test('help names every setting with its flag and its variable', () => {
   for (const key of Object.keys(readConfig([], {}))) {
     const words = key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     expect(configHelp()).toContain(`--${words} `);
-    expect(configHelp()).toContain(`SERIN_AGENT_${words.replaceAll('-', '_').toUpperCase()}`);
+    expect(configHelp()).toContain(key === 'token' ? 'SERIN_JOIN_TOKEN' : `SERIN_AGENT_${words.replaceAll('-', '_').toUpperCase()}`);
   }
+});
+
+test('the join token comes from a flag, a variable, a file or standard input', () => {
+  const join = ['--join', 'https://server:8443'];
+  expect(readConfig([...join, '--token', token], {}).token).toBe(token);
+  expect(readConfig(join, { SERIN_JOIN_TOKEN: token }).token).toBe(token);
+  expect(readConfig([...join, '--token-file', 'token.txt'], {}).tokenFile).toBe(path.resolve('token.txt'));
+  expect(readConfig([...join, '--token-file', '-'], {}).tokenFile).toBe('-');
+});
+
+test('docs/agent.md is what the settings say', async () => {
+  expect(await readFile(path.resolve(import.meta.dirname, '../../docs/agent.md'), 'utf8')).toBe(configPage());
 });

@@ -32,6 +32,8 @@ interface Setting<Value> {
   read(text: string): Value | undefined;
   usual: () => Value;
   usualWords: string;
+  /** Where its variable is not named like the others. */
+  variable?: string;
   isSecret?: boolean;
 }
 
@@ -87,13 +89,19 @@ const settings: { [Key in keyof Config]: Setting<Config[Key]> } = {
   },
   join: { about: 'Server to join, once; ignored when this device has joined', rule: 'an address like https://server:8443', read: readJoinUrl, ...unset },
   token: {
-    about: 'Join token, good for one device; other users of this machine can see it: prefer --token-file',
+    about: 'Join token, good for one device; on the command line other users of this machine can see it',
+    variable: 'SERIN_JOIN_TOKEN',
     rule: 'a join token as the console shows it, beginning with SRN1.',
     read: readToken,
     isSecret: true,
     ...unset,
   },
-  tokenFile: { about: 'File with the join token', rule: 'a path', read: folder, ...unset },
+  tokenFile: {
+    about: 'File with the join token; - reads standard input',
+    rule: 'a path, or -',
+    read: (text) => (text === '-' ? text : folder(text)),
+    ...unset,
+  },
   name: {
     about: 'Name to ask for when joining; the token may demand another',
     rule: 'lower-case letters, digits, - and _, beginning with a letter or digit, at most 63',
@@ -146,7 +154,7 @@ const settings: { [Key in keyof Config]: Setting<Config[Key]> } = {
 const keys = Object.keys(settings) as (keyof Config)[];
 const flagOf = (key: string): string => `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 const prefix = 'SERIN_AGENT_';
-const envOf = (key: string): string => `${prefix}${key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+const envOf = (key: keyof Config): string => settings[key].variable ?? `${prefix}${key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
 
 function refuse(name: string, value: string, rule: string): never {
   throw new SerinError('CONFIG_INVALID', { detail: `${name} is "${value}"; it must be ${rule}` });
@@ -185,7 +193,7 @@ export function readConfig(args: readonly string[], env: Readonly<Record<string,
   const config = Object.fromEntries(keys.map((key) => [key, read(key)])) as unknown as Config;
   if (config.token !== undefined && config.tokenFile !== undefined) refuse('--token-file', config.tokenFile, 'left out when --token is given');
   if (config.join !== undefined && config.token === undefined && config.tokenFile === undefined) {
-    refuse('--join', config.join, 'given with --token-file or --token');
+    refuse('--join', config.join, `given with --token-file, ${envOf('token')} or --token`);
   }
   return Object.freeze(config);
 }
@@ -197,5 +205,29 @@ export function configHelp(): string {
 One device: joins a fleet once, then runs the models it is ordered to run on the frames of its camera.
 
 ${lines.join('\n')}
+`;
+}
+
+/** The page docs/agent.md, whole. */
+export function configPage(): string {
+  const rows = keys.map((key) => `| \`${flagOf(key)}\` | \`${envOf(key)}\` | ${settings[key].usualWords} | ${settings[key].about} | ${settings[key].rule} |`);
+  return `# Settings of the agent
+
+Flags come before the environment. An unknown or malformed setting stops the start with one line and exit code 2.
+This page is made from the settings themselves; a test keeps the two equal.
+
+| flag | environment | usual | what it does | rule |
+| --- | --- | --- | --- | --- |
+${rows.join('\n')}
+
+A device joins once: \`npm run agent -- --join https://server:8443 --token-file FILE --name cam-1\`. Its key is made in the
+data folder and never leaves it; afterwards \`npm run agent\` with the same \`--data\` is enough. A joined device ignores
+\`--join\` until its certificate has expired.
+
+| exit code | meaning |
+| --- | --- |
+| 0 | stopped as it was asked to |
+| 1 | it could not start; the line on standard error has the code and what to do |
+| 2 | a setting is unknown or malformed |
 `;
 }
