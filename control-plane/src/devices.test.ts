@@ -3,7 +3,7 @@ import { parseJoinToken, type JoinRequest } from '@serin/protocol/api/join';
 import { deviceId, fleetId, type DeviceId } from '@serin/protocol/ids';
 import { verifyAudit } from './audit.ts';
 import { createChanges } from './changes.ts';
-import { authenticateDevice, createEnrolment, isActiveDevice, joinDevice, renewDevice, revokeDevice, type DeviceContext } from './devices.ts';
+import { authenticateDevice, createEnrolment, isActiveDevice, joinDevice, mayConnect, renewDevice, revokeDevice, type DeviceContext } from './devices.ts';
 import { openKeys } from './keys.ts';
 import { X509Certificate } from 'node:crypto';
 import { devices, meta } from './store/schema.ts';
@@ -99,6 +99,8 @@ test('a revoked device is out at once and may come back by a new token; its old 
   await expect(authenticateDevice(context, cam, serialOf(first.certificatePem))).rejects.toMatchObject({ code: 'DEVICE_REVOKED' });
   const second = await joinDevice(context, await requestFor(await claimFor(cam)));
   expect(await authenticateDevice(context, cam, serialOf(second.certificatePem))).toBe(cam);
+  expect(await mayConnect(context, cam, serialOf(second.certificatePem))).toBe(true);
+  expect(await mayConnect(context, cam, serialOf(first.certificatePem))).toBe(false);
   await expect(authenticateDevice(context, cam, serialOf(first.certificatePem))).rejects.toMatchObject({ code: 'DEVICE_REVOKED' });
 });
 

@@ -181,6 +181,17 @@ export async function revokeDevice({ store, clock, changes, disconnect }: Device
   changes.tell({ type: 'device', id });
 }
 
+/** Whether a device may connect to the broker by the certificate it shows. */
+export async function mayConnect(context: Pick<DeviceContext, 'store'>, id: DeviceId, serial: string): Promise<boolean> {
+  try {
+    await authenticateDevice(context, id, serial);
+    return true;
+  } catch (error) {
+    if (error instanceof SerinError && (error.code === 'DEVICE_REVOKED' || error.code === 'NOT_SIGNED_IN')) return false;
+    throw error;
+  }
+}
+
 export async function isActiveDevice({ store }: Pick<DeviceContext, 'store'>, id: DeviceId): Promise<boolean> {
   const [row] = await store.db.select({ state: devices.state }).from(devices).where(eq(devices.id, id));
   return row?.state === 'ACTIVE';

@@ -25,7 +25,7 @@ test('an error that repeats is told once; other errors and plain events are all 
       log.warn({ err: new SerinError('DATABASE_UNREACHABLE') }, 'not stored');
       if (round < 3) log.info({ round }, 'event');
     }`);
-  expect(lines.map(({ msg, err }) => `${msg} ${(err as { code?: string } | undefined)?.code ?? ''}`).sort()).toEqual([
+  expect(lines.map(({ msg, err }) => `${String(msg)} ${(err as { code?: string } | undefined)?.code ?? ''}`).sort()).toEqual([
     'event ',
     'event ',
     'event ',

@@ -11,7 +11,7 @@ function serializeError(error: unknown): unknown {
   return {
     code,
     ...(detail === undefined ? {} : { detail }),
-    ...(cause === undefined ? {} : { cause: cause instanceof Error ? cause.message : String(cause) }),
+    ...(cause instanceof Error ? { cause: cause.message } : {}),
   };
 }
 

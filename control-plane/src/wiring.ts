@@ -9,7 +9,7 @@ import type { Config } from './config.ts';
 import { createDemo } from './demo.ts';
 import { initialDesired } from './desired/intent.ts';
 import { createDesiredPublisher } from './desired/publisher.ts';
-import { isActiveDevice, type DeviceContext } from './devices.ts';
+import { isActiveDevice, mayConnect, type DeviceContext } from './devices.ts';
 import { createDriftGauge } from './drift/gauge.ts';
 import { createDriftMonitor } from './drift/monitor.ts';
 import { createProfiles } from './drift/profiles.ts';
@@ -86,7 +86,7 @@ export async function wireControlPlane(config: Config, store: Store, log: Log): 
           port: config.mqttPort,
           caPem: keys.caPem,
           ...keys.server,
-          isActive: (device) => isActiveDevice({ store }, device),
+          isActive: (device, serial) => mayConnect({ store }, device, serial),
           now: clock,
           log,
         })

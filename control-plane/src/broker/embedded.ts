@@ -59,8 +59,8 @@ export interface EmbeddedBrokerOptions {
   caPem: string;
   keyPem: string;
   certPem: string;
-  /** Asked at every connection of a device: false for unknown and revoked ones. */
-  isActive(device: DeviceId): Promise<boolean>;
+  /** Asked at every connection of a device: false for unknown and revoked ones, and for a certificate that was replaced. */
+  isActive(device: DeviceId, certificateSerial: string): Promise<boolean>;
   now(): number;
   log: BrokerLog;
   limits?: Partial<BrokerLimits>;
@@ -161,17 +161,19 @@ export function createEmbeddedBroker(options: EmbeddedBrokerOptions): EmbeddedBr
     },
   });
 
-  const commonNameOf = (client: Client): unknown => (client.conn as TLSSocket).getPeerCertificate?.()?.subject?.CN;
+  const certificateOf = (client: Client) => (client.conn as TLSSocket).getPeerCertificate?.();
 
   async function admit(client: Client): Promise<void> {
-    const principal = principalOf(commonNameOf(client));
+    const certificate = certificateOf(client);
+    const principal = principalOf(certificate?.subject?.CN);
     if (principal === undefined) throw new SerinError('FORBIDDEN', { detail: 'the certificate names no device' });
     if (!mayUseClientId(principal, client.id)) throw new SerinError('FORBIDDEN', { detail: `client id ${client.id.slice(0, 64)}` });
     const access = accessOf(principal);
     const will = (client as unknown as { _will: PublishPacket | null })._will;
     if (will !== null && will !== undefined && !access.mayPublish(will.topic))
       throw new SerinError('FORBIDDEN', { detail: `will on ${will.topic.slice(0, 100)}` });
-    if (principal.role === 'device' && !(await withinMs(options.isActive(principal.id), limits.connectTimeoutMs))) throw new SerinError('DEVICE_REVOKED');
+    if (principal.role === 'device' && !(await withinMs(options.isActive(principal.id, certificate?.serialNumber ?? ''), limits.connectTimeoutMs)))
+      throw new SerinError('DEVICE_REVOKED');
     if (client.closed) throw new SerinError('UNAVAILABLE', { detail: 'the client left' });
     const before = byClientId.get(client.id);
     if (before !== undefined && before !== client && !before.closed) {
@@ -189,7 +191,7 @@ export function createEmbeddedBroker(options: EmbeddedBrokerOptions): EmbeddedBr
       return null;
     } catch (thrown) {
       const error = asSerinError(thrown);
-      warn(String(commonNameOf(client)), 'connection refused', { code: error.code, detail: error.detail });
+      warn(String(certificateOf(client)?.subject?.CN), 'connection refused', { code: error.code, detail: error.detail });
       const forbidden = error.code === 'FORBIDDEN' || error.code === 'DEVICE_REVOKED';
       // MQTT 3.1.1, 3.2.2.3: 5 not authorized, 3 server unavailable.
       return Object.assign(new Error(error.message), { returnCode: forbidden ? 5 : 3 });

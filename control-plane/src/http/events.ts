@@ -102,6 +102,8 @@ export function createEventHub({ changes, sources, log, limits: given }: EventHu
   }
 
   function note(change: Change): void {
+    // Whoever comes later reads the rows first.
+    if (streams.size === 0) return;
     if (change.type === 'models') pending.models = true;
     else pending[change.type].add(change.id);
     overviewDue = true;
@@ -109,7 +111,7 @@ export function createEventHub({ changes, sources, log, limits: given }: EventHu
   }
 
   function schedule(): void {
-    if (!isOpen || streams.size === 0 || flushTimer !== undefined) return;
+    if (!isOpen || flushTimer !== undefined) return;
     flushTimer = setTimeout(() => {
       flushTimer = undefined;
       flushing = flush().catch((error: unknown) => log.warn({ err: error }, 'event batch failed'));
