@@ -3,12 +3,9 @@ import { eq, sql } from 'drizzle-orm';
 import { devices, meta, samples } from './schema.ts';
 import { selectRows, type Store } from './store.ts';
 import { isDuplicate } from './faults.ts';
-import { openTestPostgres, openTestStore, testPostgresUrl } from './testing.ts';
+import { testStores } from './testing.ts';
 
-const kinds: [string, () => Promise<Store>][] = [['the embedded database', openTestStore]];
-if (testPostgresUrl !== undefined) kinds.push(['PostgreSQL', () => openTestPostgres(testPostgresUrl ?? '')]);
-
-describe.each(kinds)('a store on %s', (_, open) => {
+describe.each(testStores)('a store on %s', (_, open) => {
   const opened = async (): Promise<Store> => {
     const store = await open();
     onTestFinished(() => store.close());

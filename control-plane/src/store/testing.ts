@@ -125,3 +125,9 @@ export async function openTestPostgres(serverUrl: string): Promise<TestStore & {
     },
   };
 }
+
+/** Every database a suite can run on here: what depends on locks must hold on both. */
+export const testStores: [name: string, open: () => Promise<TestStore>][] = [
+  ['the embedded database', openTestStore],
+  ...(testPostgresUrl === undefined ? [] : ([['PostgreSQL', () => openTestPostgres(testPostgresUrl ?? '')]] satisfies [string, () => Promise<TestStore>][])),
+];
