@@ -21,18 +21,16 @@ beforeEach(async () => {
 });
 
 async function addDevice(id: string, more: Partial<typeof devices.$inferInsert> = {}): Promise<void> {
-  await db
-    .insert(devices)
-    .values({
-      id,
-      state: 'ACTIVE',
-      hello: { ...testHello, site: `hall-${id.at(-1)}` },
-      certificateSerial: '1',
-      certificateExpiresAt: 1,
-      joinedAt: 1,
-      online: true,
-      ...more,
-    });
+  await db.insert(devices).values({
+    id,
+    state: 'ACTIVE',
+    hello: { ...testHello, site: `hall-${id.at(-1)}` },
+    certificateSerial: '1',
+    certificateExpiresAt: 1,
+    joinedAt: 1,
+    online: true,
+    ...more,
+  });
 }
 
 function windowAt(seq: number, to: number): TelemetryWindow {
