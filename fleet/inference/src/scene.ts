@@ -9,7 +9,6 @@ export const frameHeight = 32;
 export const frameChannels = 3;
 export const frameBytes = frameWidth * frameHeight * frameChannels;
 export const sceneLabels = ['empty', 'washer', 'nut', 'bolt', 'bracket'] as const;
-export type SceneLabel = (typeof sceneLabels)[number];
 
 export interface Light {
   /** Illumination relative to the design: 1 as designed, 0.5 half as bright. */
