@@ -119,7 +119,7 @@ test('a damaged identity is not taken for a device that never joined', async () 
 test('a server of another authority gets not one byte', async () => {
   const [expected, other] = [await createTestAuthority(), await createTestAuthority()];
   const server = await listen(other, accept(other));
-  await expect(join(expected, server.url)).rejects.toMatchObject({ code: 'JOIN_SERVER_MISMATCH' });
+  await expect(join(expected, server.url)).rejects.toMatchObject({ code: 'JOIN_SERVER_MISMATCH', detail: expect.stringContaining('that the token names') });
   expect(server.bodies).toEqual([]);
 });
 
@@ -140,13 +140,23 @@ test('showing the right authority is not enough: the server must be signed by it
 });
 
 test.each([
-  ['another authority', async (other: TestAuthority) => ({ caPem: other.caPem })],
-  ['a certificate of another authority', async (other: TestAuthority) => ({ certificatePem: (await other.issue('cam-1')).certificatePem })],
+  ['another authority', async (_own: TestAuthority, other: TestAuthority) => ({ caPem: other.caPem })],
+  [
+    'a certificate of another authority',
+    async (_own: TestAuthority, other: TestAuthority) => ({ certificatePem: (await other.issue('cam-1')).certificatePem }),
+  ],
+  ['a certificate for another key', async (own: TestAuthority) => ({ certificatePem: (await own.issue('cam-1')).certificatePem })],
   ['a certificate for another name', async () => ({ device: deviceId.parse('cam-2') })],
 ])('an answer with %s is refused', async (_words, change) => {
   const authority = await createTestAuthority();
-  const server = await listen(authority, accept(authority, await change(await createTestAuthority('Other'))));
+  const server = await listen(authority, accept(authority, await change(authority, await createTestAuthority('Other'))));
   await expect(join(authority, server.url)).rejects.toMatchObject({ code: 'JOIN_SERVER_MISMATCH' });
+});
+
+test('the pinned authority stays the only one: its server cannot hand the device over to another', async () => {
+  const [authority, other] = [await createTestAuthority(), await createTestAuthority('Other')];
+  const server = await listen(authority, accept(other));
+  await expect(join(authority, server.url)).rejects.toMatchObject({ code: 'JOIN_SERVER_MISMATCH', detail: expect.stringContaining('another authority') });
 });
 
 test('an answer with a plain broker address, or with a keyset nobody signed, is refused', async () => {

@@ -172,6 +172,15 @@ test('what cannot be sent is an error at once; nothing of it is sent behind our 
   expect(reports).toEqual([3]);
 });
 
+test('a message whose acknowledgement dies with the connection is an error, not a promise that never settles', async () => {
+  const { broker, link, event } = await bench();
+  await event('connected');
+  broker.hold('cam-1');
+  const report = link.report({ rev: 1, models: [] });
+  broker.drop('cam-1');
+  await expect(report).rejects.toMatchObject({ code: 'BROKER_UNREACHABLE' });
+});
+
 test('malformed, oversized, late and unknown messages change nothing, and are said once a minute with their code', async () => {
   const { broker, device, events, event, line, lines } = await bench();
   await event('connected');

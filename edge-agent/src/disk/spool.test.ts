@@ -10,6 +10,7 @@ import { arbitraryOf } from '@serin/protocol/testing/schema-arbitrary';
 import { moduleUrl, runModule } from '../testing/child.ts';
 import { emptyFolder } from '../testing/folder.ts';
 import { makeWindow } from '@serin/device/testing/windows';
+import { frameRecord } from './records.ts';
 import { openSpool, type DiskSpool } from './spool.ts';
 
 const megabyte = 1024 * 1024;
@@ -94,15 +95,18 @@ test('past its limit the oldest windows go first, and every one is counted, acro
 
 test('a segment counted as dropped is not counted again when the power went before it was deleted', async () => {
   const folder = await emptyFolder();
-  const spool = await open(folder);
-  await spool.append(makeWindow('b', 1));
+  const bytesMax = 64 * 1024;
+  let spool = await open(folder, bytesMax);
+  await spool.append(makeWindow('b', 0, 500));
+  const [oldest = ''] = await spoolFiles(folder);
+  for (let seq = 1; spool.dropped() === 0; seq++) await spool.append(makeWindow('b', seq, 500));
+  const before = [spool.dropped(), spool.waiting()];
   await spool.close();
-  const [name = ''] = await spoolFiles(folder);
-  await writeFile(path.join(folder, 'dropped.json'), JSON.stringify({ dropped: 1, through: Number(name.slice(0, 10)) }));
-  const again = await open(folder);
-  expect([again.dropped(), again.waiting()]).toEqual([1, 0]);
-  await again.append(makeWindow('b', 2));
-  expect(await idsOf(again)).toEqual(['b/2']);
+  // As if it had not been deleted: the windows in it are the ones that were counted.
+  await writeFile(path.join(folder, oldest), frameRecord(Buffer.from(JSON.stringify(makeWindow('b', 0)))));
+  spool = await open(folder, bytesMax);
+  expect([spool.dropped(), spool.waiting()]).toEqual(before);
+  expect(await spoolFiles(folder)).not.toContain(oldest);
 });
 
 test('wherever a file was cut off or changed, what was whole before that place is still sent, and nothing false is', async () => {

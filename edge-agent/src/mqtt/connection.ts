@@ -104,22 +104,19 @@ export function createMqttConnection(options: MqttConnectionOptions): MqttConnec
     };
   }
 
-  function createSession(client: MqttClient, conn: number, ended: Ending): MqttSession {
+  function createSession(client: MqttClient, conn: number): MqttSession {
     return {
       conn,
       publish: (topic, payload, { qos, retain = false }) =>
         new Promise((resolve, reject) => {
-          const settle = (error?: unknown): void => {
+          if (!client.connected) return reject(toCoded(new Error('the connection is down')));
+          const timer = setTimeout(() => reject(toCoded(new Error(`not acknowledged within ${publishTimeoutMs} ms`))), publishTimeoutMs);
+          // The end of the connection ends what waits on it, with an error.
+          client.publish(topic, Buffer.from(payload), { qos, retain }, (error) => {
             clearTimeout(timer);
-            ended.forget(onEnd);
             if (error === undefined || error === null) resolve();
             else reject(toCoded(error));
-          };
-          const onEnd = (): void => settle(new Error('the connection ended'));
-          const timer = setTimeout(() => settle(new Error(`not acknowledged within ${publishTimeoutMs} ms`)), publishTimeoutMs);
-          if (!client.connected) return settle(new Error('the connection is down'));
-          ended.tell(onEnd);
-          client.publish(topic, Buffer.from(payload), { qos, retain }, (error) => settle(error));
+          });
         }),
     };
   }
@@ -149,7 +146,7 @@ export function createMqttConnection(options: MqttConnectionOptions): MqttConnec
     try {
       await orEnd(new Promise((resolve) => client.once('connect', resolve)));
       await orEnd(subscribe(client));
-      const session = createSession(client, conn, ended);
+      const session = createSession(client, conn);
       current = { client, session };
       await orEnd(options.onConnected(session));
       await orEnd(new Promise<never>(() => {}));
@@ -214,10 +211,9 @@ interface Ending {
   end(): void;
   /** At the end, or at once when it is over. */
   tell(listener: () => void): void;
-  forget(listener: () => void): void;
 }
 
-/** One end, many who wait for it; unlike a promise it can be waited for and let go, so a long connection gathers nothing. */
+/** Over once, for whatever reason came first. */
 function createEnding(): Ending {
   const listeners = new Set<() => void>();
   let isOver = false;
@@ -231,7 +227,6 @@ function createEnding(): Ending {
       if (isOver) listener();
       else listeners.add(listener);
     },
-    forget: (listener) => void listeners.delete(listener),
   };
 }
 

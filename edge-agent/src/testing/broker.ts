@@ -23,6 +23,8 @@ export interface TestBroker {
   connected(): string[];
   /** Cuts a connection off without a word. */
   drop(clientId: string): void;
+  /** Leaves what that client publishes unanswered from now on. */
+  hold(clientId: string): void;
   /** Refuses sign-ins of that client from now on, or no more. */
   refuse(clientId: string, isRefused: boolean): void;
   /** Everything stops, retained messages are forgotten; `resume` listens again on the same port. */
@@ -36,6 +38,7 @@ export async function startBroker(authority: TestAuthority): Promise<TestBroker>
   const link = await authority.issue('srv');
   const clients = new Map<string, Client>();
   const refused = new Set<string>();
+  const held = new Set<string>();
   const received: Received[] = [];
   const watchers = new Set<() => void>();
   const sockets = new Set<Socket>();
@@ -48,6 +51,9 @@ export async function startBroker(authority: TestAuthority): Promise<TestBroker>
         const isOwn = client.id === commonName || client.id === `${String(commonName)}-x`;
         if (isOwn && !refused.has(client.id)) done(null, true);
         else done(Object.assign(new Error('refused'), { returnCode: 5 as const }), false);
+      },
+      authorizePublish: (client, _packet, done) => {
+        if (client === null || !held.has(client.id)) done(null);
       },
     });
     aedes.on('client', (client) => clients.set(client.id, client));
@@ -113,6 +119,7 @@ export async function startBroker(authority: TestAuthority): Promise<TestBroker>
     drop(clientId) {
       (clients.get(clientId)?.conn as TLSSocket | undefined)?.destroy();
     },
+    hold: (clientId) => void held.add(clientId),
     refuse(clientId, isRefused) {
       if (isRefused) refused.add(clientId);
       else refused.delete(clientId);
