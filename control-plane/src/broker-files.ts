@@ -3,8 +3,8 @@ import { userInfo } from 'node:os';
 import path from 'node:path';
 import { mosquittoConfig } from './broker/mosquitto-config.ts';
 import type { Config } from './config.ts';
-import { writeFileDurably } from './files.ts';
-import { lockFolder } from './folder-lock.ts';
+import { writeFileDurably } from '@serin/node/files';
+import { lockFolder } from '@serin/node/folder-lock';
 import { hasKeys, openKeys } from './keys.ts';
 import { systemClock } from './clock.ts';
 

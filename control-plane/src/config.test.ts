@@ -45,7 +45,7 @@ test.each([
   [[], { MQTT_URL: 'http://x' }, 'MQTT_URL is "…"; it must be an address that begins with mqtt:// or mqtts://'],
   [['--fleet', 'Plant 1'], {}, '--fleet is "Plant 1"; it must be lower-case letters, digits, - and _, beginning with a letter or digit'],
   [['--http-port'], {}, '--http-port is ""; it must be a whole number from 0 to 65535'],
-  [['serve'], {}, 'serve is ""; it must be a flag; see --help'],
+  [['serve'], {}, 'argument is "serve"; it must be a flag; see --help'],
 ] as [string[], Record<string, string>, string][])('%j %j is one line that names the key, the value and the rule', (args, env, detail) => {
   expect(refusal(args, env)).toMatchObject({ code: 'CONFIG_INVALID', detail });
 });

@@ -3,7 +3,7 @@ import { asSerinError, isErrorCode, SerinError } from '@serin/protocol/errors';
 import { modelName, type ModelName } from '@serin/protocol/ids';
 import type { Changes } from './changes.ts';
 import type { Clock } from './clock.ts';
-import { writeFileDurably } from './files.ts';
+import { writeFileDurably } from '@serin/node/files';
 import { enqueueJob, findJob, type JobRow } from './jobs/queue.ts';
 import { publishTampered, type LocateBlob } from './models/tampered.ts';
 import type { PublishContext } from './models/publish.ts';

@@ -19,7 +19,7 @@ import {
   type KeyAndCertificate,
 } from './certificates.ts';
 import type { Clock } from './clock.ts';
-import { syncFolder, syncTree, writeFileDurably } from './files.ts';
+import { syncFolder, syncTree, writeFileDurably } from '@serin/node/files';
 
 export interface Keys {
   readonly fleet: FleetId;

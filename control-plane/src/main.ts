@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { asSerinError, describeError, SerinError } from '@serin/protocol/errors';
 import { writeMosquittoFiles } from './broker-files.ts';
 import { configHelp, readConfig, type Config } from './config.ts';
-import { lockFolder } from './folder-lock.ts';
+import { lockFolder } from '@serin/node/folder-lock';
 import { requireLoopback } from './http/listener.ts';
 import { checkBrokerAddress } from './link/broker-address.ts';
 import { createLog, type Log } from './log.ts';

@@ -88,7 +88,7 @@ function readFlags(table: SettingTable, args: readonly string[]): Map<string, st
   const { tokens } = parseArgs({ args: spelled, options, strict: false, tokens: true, allowPositionals: true });
   for (const token of tokens ?? []) {
     if (token.kind === 'option-terminator') continue;
-    if (token.kind === 'positional') refuse(token.value, '', 'a flag; see --help');
+    if (token.kind === 'positional') refuse('argument', token.value, 'a flag; see --help');
     const key = Object.keys(table).find((candidate) => flagOf(candidate) === token.name);
     if (key === undefined) refuse(token.rawName, token.value ?? '', 'a known flag; see --help');
     if (typeof token.value !== 'string') refuse(token.rawName, '', table[key]?.kind.rule ?? 'given a value');

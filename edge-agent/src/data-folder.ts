@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { SerinError } from '@serin/protocol/errors';
-import { hasCode, writeFileDurably } from './files.ts';
-import { lockFolder, type FolderLock } from './folder-lock.ts';
+import { hasCode, writeFileDurably } from '@serin/node/files';
+import { lockFolder, type FolderLock } from '@serin/node/folder-lock';
 
 /** Raised when an older agent could not read what this one writes. */
 const format = 1;

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { SerinError } from '@serin/protocol/errors';
 import type { Reported } from '@serin/protocol/messages/reported';
 import type { Tally } from './tally.ts';
-import { hasCode } from './files.ts';
+import { hasCode } from '@serin/node/files';
 
 export interface HealthSources {
   device: string;

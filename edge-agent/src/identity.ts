@@ -6,7 +6,7 @@ import * as x509 from '@peculiar/x509';
 import { joinReply } from '@serin/protocol/api/join';
 import { SerinError } from '@serin/protocol/errors';
 import { z } from 'zod/mini';
-import { hasCode, removeLeftovers, writeFileDurably } from './files.ts';
+import { hasCode, removeLeftovers, writeFileDurably } from '@serin/node/files';
 
 const identitySchema = z.object({ ...joinReply.shape, keyPem: z.string() });
 /** Who this device is in its fleet: its key, its certificate, and whom it trusts. */

@@ -3,7 +3,7 @@ import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { asSerinError, SerinError } from '@serin/protocol/errors';
 import { digest as digestSchema, type Digest } from '@serin/protocol/ids';
-import { syncFolder, writeFileDurably } from '../files.ts';
+import { syncFolder, writeFileDurably } from '@serin/node/files';
 
 /** Bytes by the SHA-256 of their content. What is in it once never changes. */
 export interface BlobStore {

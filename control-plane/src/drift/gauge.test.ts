@@ -35,14 +35,16 @@ const windowOf = (brightness: number[], version = 1) =>
 const even = [0, 25, 25, 25, 25, 0, 0];
 const dark = [60, 40, 0, 0, 0, 0, 0];
 
-test('says nothing until the frames of a device are as many as in a reference window, then the worst of its statistics', async () => {
+test('says nothing until the frames of a device are as many as in a reference window, then the worst of its statistics, by name', async () => {
   const { made, asked } = await gauge();
   expect(asked).toEqual(['picker 1', 'picker 2']);
   expect(made.driftOf(ada, windowOf(even))).toBeNull();
-  expect(Math.abs(made.driftOf(ada, windowOf(even))!)).toBeLessThan(0.05);
+  expect(Math.abs(made.driftOf(ada, windowOf(even))!.effect)).toBeLessThan(0.05);
   const before = made.driftOf(ada, windowOf(dark));
-  expect(Math.abs(before!)).toBeLessThan(0.05);
-  expect(made.driftOf(ada, windowOf(dark))).toBeGreaterThan(1);
+  expect(Math.abs(before!.effect)).toBeLessThan(0.05);
+  const moved = made.driftOf(ada, windowOf(dark));
+  expect(moved!.effect).toBeGreaterThan(1);
+  expect(moved!.statistic).toBe('brightness');
   expect(made.driftOf(bob, windowOf(dark))).toBeNull();
 });
 

@@ -4,19 +4,21 @@ import type { TelemetryWindow } from '@serin/protocol/messages/telemetry';
 import { correctedPsi } from '@serin/stats/distances';
 import { addCounts, totalCount } from '@serin/stats/histogram';
 import type { DriftGauge } from '../link/ingest.ts';
+import type { WindowDrift } from '../link/window-rows.ts';
 import { fits } from './judge.ts';
 
 /** Windows of one device on their way to the size of a reference window, and the last distance that came of it. */
 interface Gathering {
   counts: Map<string, number[]>;
-  drift: number | null;
+  drift: WindowDrift | null;
 }
 
 const devicesMax = 50_000;
 
 /**
  * The distance of what a device sees now from what its version was packaged with: the largest corrected PSI over the
- * statistics, of its latest frames merged to the size of a reference window, since a smaller one measures mostly chance.
+ * statistics and which one that is, of its latest frames merged to the size of a reference window, since a smaller one
+ * measures mostly chance.
  * A description for the row and its charts; alerts rest on the monitor. What it remembers may be lost.
  */
 export function createDriftGauge(findProfile: (model: string, version: number) => Promise<Profile | undefined>): DriftGauge {
@@ -53,7 +55,7 @@ export function createDriftGauge(findProfile: (model: string, version: number) =
       if (profile === undefined || profile.framesPerWindow === 0) return null;
       const gathering = gatheringOf(`${device} ${window.model} ${window.version}`);
       let isWhole = false;
-      let worst: number | null = null;
+      let worst: WindowDrift | null = null;
       for (const seen of window.statistics) {
         const reference = profile.statistics.find(({ name }) => name === seen.name);
         if (reference === undefined || !fits(reference, seen)) continue;
@@ -63,7 +65,7 @@ export function createDriftGauge(findProfile: (model: string, version: number) =
         if (totalCount(counts) < profile.framesPerWindow) continue;
         isWhole = true;
         const effect = correctedPsi(reference.counts, counts);
-        if (Number.isFinite(effect)) worst = Math.max(worst ?? effect, effect);
+        if (Number.isFinite(effect) && (worst === null || effect > worst.effect)) worst = { effect, statistic: seen.name };
         gathering.counts.delete(seen.name);
       }
       if (isWhole) gathering.drift = worst;

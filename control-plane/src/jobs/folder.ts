@@ -4,7 +4,7 @@ import { z } from 'zod/mini';
 import { bundleFile, manifest, type BundlePart } from '@serin/protocol/bundle/manifest';
 import { SerinError } from '@serin/protocol/errors';
 import type { TrainedVersion } from '@serin/models/package/version';
-import { writeFileDurably } from '../files.ts';
+import { writeFileDurably } from '@serin/node/files';
 
 /**
  * A job's folder: everything its child reads and writes. The child never opens the database, so a crash

@@ -7,7 +7,7 @@ import { extendSpan, type Span } from './gaps.ts';
 import { isOlder, type DeviceNews, type Inbox } from './inbox.ts';
 import { applyStatus, type Presence } from './presence.ts';
 import { keepSamples } from './samples.ts';
-import { windowRow, type WindowRow } from './window-rows.ts';
+import { windowRow, type WindowDrift, type WindowRow } from './window-rows.ts';
 
 /** Memory beside the rows; all of it can be lost. */
 export interface CommitMemory {
@@ -20,7 +20,7 @@ export interface CommitOptions {
   receivedAt: number;
   memory: CommitMemory;
   /** Drift of a window against its version's profile, where that is known. */
-  driftOf(device: DeviceId, window: TelemetryWindow): number | null;
+  driftOf(device: DeviceId, window: TelemetryWindow): WindowDrift | null;
   samplesPerModelMax: number;
 }
 
@@ -179,14 +179,14 @@ async function spansOf(tx: Db, rows: readonly WindowRow[], memory: CommitMemory)
 
 async function insertWindows(
   tx: Db,
-  rows: readonly (WindowRow & { drift: number | null })[],
+  rows: readonly (WindowRow & { drift: WindowDrift | null })[],
   receivedAt: number,
 ): Promise<{ device: DeviceId; boot: string; seq: number }[]> {
   if (rows.length === 0) return [];
   const inserted = await selectRows<{ device: DeviceId; boot: string; seq: string | number }>(
     tx,
-    sql`insert into windows (device, boot, seq, model, version, from_at, to_at, received_at, run, bad, judged, wrong, p50_ms, p95_ms, drift, body)
-        select device, boot, seq, model, version, from_at, to_at, ${receivedAt}::bigint, run, bad, judged, wrong, p50_ms, p95_ms, drift, body
+    sql`insert into windows (device, boot, seq, model, version, from_at, to_at, received_at, run, bad, judged, wrong, p50_ms, p95_ms, drift, drift_statistic, body)
+        select device, boot, seq, model, version, from_at, to_at, ${receivedAt}::bigint, run, bad, judged, wrong, p50_ms, p95_ms, drift, drift_statistic, body
         from unnest(
           ${columnOf(rows, (row) => row.device)}::text[], ${columnOf(rows, (row) => row.boot)}::text[], ${columnOf(rows, (row) => row.seq)}::bigint[],
           ${columnOf(rows, (row) => row.model)}::text[], ${columnOf(rows, (row) => row.version)}::int[],
@@ -194,8 +194,9 @@ async function insertWindows(
           ${columnOf(rows, (row) => row.run)}::int[], ${columnOf(rows, (row) => row.bad)}::int[],
           ${columnOf(rows, (row) => row.judged)}::int[], ${columnOf(rows, (row) => row.wrong)}::int[],
           ${columnOf(rows, (row) => row.p50Ms)}::float8[], ${columnOf(rows, (row) => row.p95Ms)}::float8[],
-          ${columnOf(rows, (row) => row.drift)}::float8[], ${columnOf(rows, (row) => row.body)}::bytea[]
-        ) as came(device, boot, seq, model, version, from_at, to_at, run, bad, judged, wrong, p50_ms, p95_ms, drift, body)
+          ${columnOf(rows, (row) => row.drift?.effect ?? null)}::float8[], ${columnOf(rows, (row) => row.drift?.statistic ?? null)}::text[],
+          ${columnOf(rows, (row) => row.body)}::bytea[]
+        ) as came(device, boot, seq, model, version, from_at, to_at, run, bad, judged, wrong, p50_ms, p95_ms, drift, drift_statistic, body)
         on conflict do nothing
         returning device, boot, seq`,
   );

@@ -22,7 +22,7 @@ import type { ServerLink } from './server-link.ts';
 export interface DriftGauge {
   /** Has what is needed at hand before `driftOf` is asked. */
   prepare(versions: ReadonlyMap<string, { model: string; version: number }>): Promise<void>;
-  driftOf(device: DeviceId, window: TelemetryWindow): number | null;
+  driftOf(device: DeviceId, window: TelemetryWindow): WindowDrift | null;
 }
 
 export interface IngestCounts {

@@ -3,7 +3,14 @@ import type { DeviceId } from '@serin/protocol/ids';
 import type { TelemetryWindow } from '@serin/protocol/messages/telemetry';
 import { DDSketch } from '@serin/stats/dd-sketch';
 
-/** A window as it is kept; `drift` is added by whoever knows the profile. */
+/** How far the frames around a window are from the profile of its version. */
+export interface WindowDrift {
+  effect: number;
+  /** The statistic that moved most. */
+  statistic: string;
+}
+
+/** A window as it is kept; its drift is added by whoever knows the profile. */
 export interface WindowRow {
   device: DeviceId;
   boot: string;

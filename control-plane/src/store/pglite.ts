@@ -7,7 +7,7 @@ import path from 'node:path';
 import { PGlite, type PGliteOptions } from '@electric-sql/pglite';
 import { NodeFS } from '@electric-sql/pglite/nodefs';
 import { SerinError } from '@serin/protocol/errors';
-import { syncFolder, syncTree } from '../files.ts';
+import { syncFolder, syncTree } from '@serin/node/files';
 
 const initialMemoryBytes = 128 << 20;
 

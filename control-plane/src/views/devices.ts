@@ -32,6 +32,7 @@ interface NewestWindow {
   p50_ms: number | null;
   p95_ms: number | null;
   drift: number | null;
+  drift_statistic: string | null;
   body: Uint8Array;
 }
 
@@ -66,7 +67,7 @@ async function newestWindows(db: Db, ids: readonly string[], since: number): Pro
     db,
     sql`select newest.* from (values ${wanted}) as wanted(id)
         cross join lateral (
-          select device, from_at, to_at, run, bad, judged, wrong, p50_ms, p95_ms, drift, body from ${windows}
+          select device, from_at, to_at, run, bad, judged, wrong, p50_ms, p95_ms, drift, drift_statistic, body from ${windows}
           where device = wanted.id and to_at >= ${since} order by to_at desc limit 1) as newest`,
   );
   return new Map(rows.map((row) => [row.device, row]));
@@ -96,6 +97,13 @@ function liveOf(window: NewestWindow): Device['live'] {
   };
 }
 
+/** The statistic of an open alert first: that is what the word drifting stands for. */
+function driftOf(window: NewestWindow | undefined, alerting: string | undefined): Device['drift'] {
+  const statistic = alerting ?? window?.drift_statistic ?? null;
+  if (statistic === null) return null;
+  return { statistic, effect: window?.drift ?? 0, alerting: alerting !== undefined };
+}
+
 function modelsOf(device: DeviceRow, wanted: DesiredRow | undefined): Device['models'] {
   const reported = device.reported?.models ?? [];
   const names = new Set([...reported.map(({ model }) => model as string), ...(wanted?.models ?? []).map(({ model }) => model as string)]);
@@ -116,7 +124,6 @@ function modelsOf(device: DeviceRow, wanted: DesiredRow | undefined): Device['mo
 
 function deviceOf(row: DeviceRow, wanted: DesiredRow | undefined, window: NewestWindow | undefined, driftingBy: string | undefined): Device {
   const { hello, reported } = row;
-  const effect = window?.drift ?? null;
   return {
     id: deviceId.parse(row.id),
     class: hello.class,
@@ -130,7 +137,7 @@ function deviceOf(row: DeviceRow, wanted: DesiredRow | undefined, window: Newest
     platform: `${hello.os} ${hello.arch}`,
     models: modelsOf(row, wanted),
     live: window === undefined ? null : liveOf(window),
-    drift: effect === null && driftingBy === undefined ? null : { statistic: driftingBy ?? 'largest', effect: effect ?? 0, alerting: driftingBy !== undefined },
+    drift: driftOf(window, driftingBy),
     windows: { received: row.windowsReceived, missing: row.windowsMissing, dropped: row.windowsDropped },
     refused: { count: row.refusedCount, lastCode: row.refusedCode },
     error: reported?.error ?? null,

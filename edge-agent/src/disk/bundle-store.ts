@@ -6,7 +6,7 @@ import type { BlobPart, BundleStore } from '@serin/device/ports';
 import { chunkCount, chunkLength, emptyBitmap, setBit } from '@serin/protocol/bundle/chunks';
 import { asSerinError, SerinError } from '@serin/protocol/errors';
 import { digest as digestSchema, type Digest } from '@serin/protocol/ids';
-import { hasCode, syncFolder, writeWhole } from '../files.ts';
+import { hasCode, syncFolder, writeWhole } from '@serin/node/files';
 
 export interface DiskBundleStoreOptions {
   folder: string;

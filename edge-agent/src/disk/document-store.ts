@@ -2,7 +2,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { DocumentStore } from '@serin/device/ports';
 import { asSerinError, SerinError } from '@serin/protocol/errors';
-import { hasCode, removeLeftovers, writeFileDurably } from '../files.ts';
+import { hasCode, removeLeftovers, writeFileDurably } from '@serin/node/files';
 
 const safeName = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 

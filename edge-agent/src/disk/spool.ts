@@ -4,7 +4,7 @@ import type { Spool } from '@serin/device/ports';
 import { asSerinError, SerinError } from '@serin/protocol/errors';
 import { telemetryWindow, type TelemetryWindow } from '@serin/protocol/messages/telemetry';
 import { z } from 'zod/mini';
-import { hasCode, syncFolder, writeFileDurably, writeWhole } from '../files.ts';
+import { hasCode, syncFolder, writeFileDurably, writeWhole } from '@serin/node/files';
 import { frameRecord, readRecords } from './records.ts';
 
 export interface DiskSpoolOptions {

@@ -4,23 +4,35 @@ import { SerinError } from '@serin/protocol/errors';
 import { deviceId, type DeviceId } from '@serin/protocol/ids';
 import { logLevels } from '@serin/edge-agent/log';
 
-const wholeNumber = (least: number, most: number) =>
-  z.pipe(z.string().check(z.regex(/^\d{1,6}$/, 'a whole number')), z.pipe(z.transform(Number), z.int().check(z.gte(least), z.lte(most))));
-const decimal = (least: number, most: number) =>
-  z.pipe(z.string().check(z.regex(/^\d+(\.\d+)?$/, 'a number')), z.pipe(z.transform(Number), z.number().check(z.gte(least), z.lte(most))));
-const text = z.string().check(z.minLength(1), z.maxLength(4096));
+/** Each schema's message is the rule, as a person reads it after "it must be". */
+const ruled = <Schema extends z.ZodMiniType>(rule: string, schema: Schema) => z.string().check(z.refine((value) => schema.safeParse(value).success, rule));
+const numberIn = (least: number, most: number, pattern: RegExp, what: string) =>
+  z.pipe(
+    ruled(
+      `${what} from ${least} to ${most}`,
+      z.pipe(z.string().check(z.regex(pattern)), z.pipe(z.transform(Number), z.number().check(z.gte(least), z.lte(most)))),
+    ),
+    z.transform(Number),
+  );
+const wholeNumber = (least: number, most: number) => numberIn(least, most, /^\d{1,6}$/, 'a whole number');
+const decimal = (least: number, most: number) => numberIn(least, most, /^\d{1,6}(\.\d{1,9})?$/, 'a number');
+const text = (most: number) => ruled(`1 to ${most} characters`, z.string().check(z.minLength(1), z.maxLength(most)));
+const filePath = ruled('a path', z.string().check(z.minLength(1), z.maxLength(4096)));
 
 const settings = z.object({
   devices: z._default(wholeNumber(1, 1000), 12),
-  join: z.optional(z.url({ protocol: /^https$/, error: 'an https:// address' })),
-  'tokens-file': z.optional(text),
-  prefix: z._default(z.string().check(z.regex(/^[a-z0-9][a-z0-9_-]{0,40}$/, 'a device name prefix: lower-case letters, digits, - and _')), 'sim-'),
-  site: z._default(z.string().check(z.minLength(1), z.maxLength(64)), 'simulated'),
+  join: z.optional(z.url({ protocol: /^https$/, error: 'an address like https://server:8443' })),
+  'tokens-file': z.optional(filePath),
+  prefix: z._default(
+    z.string().check(z.regex(/^[a-z0-9][a-z0-9_-]{0,40}$/, 'lower-case letters, digits, - and _, beginning with a letter or digit, at most 41')),
+    'sim-',
+  ),
+  site: z._default(text(64), 'simulated'),
   fps: z._default(decimal(0.01, 60), 2),
-  scene: z.optional(text),
-  data: text,
+  scene: z.optional(filePath),
+  data: filePath,
   seed: z._default(wholeNumber(0, 999_999), 1),
-  'log-level': z._default(z.enum(logLevels), 'info'),
+  'log-level': z._default(z.enum(logLevels, `one of ${logLevels.join(', ')}`), 'info'),
 });
 export type SimulatorConfig = z.infer<typeof settings>;
 
@@ -38,24 +50,35 @@ Virtual devices on the real protocol, many in one process: real certificates, re
   --seed N            what the cameras render follows from this and the name (default 1)
   --log-level LEVEL   ${logLevels.join(', ')} (default info)`;
 
+function refuse(name: string, value: string, rule: string): never {
+  throw new SerinError('CONFIG_INVALID', { detail: `${name} is "${value}"; it must be ${rule}` });
+}
+
+function readFlags(args: readonly string[]): Record<string, string> | 'help' {
+  const options = Object.fromEntries(Object.keys(settings.shape).map((name) => [name, { type: 'string' as const }]));
+  const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true, allowPositionals: true });
+  const values: Record<string, string> = {};
+  for (const token of tokens) {
+    if (token.kind === 'option-terminator') continue;
+    if (token.kind === 'positional') refuse('argument', token.value, 'a flag; see --help');
+    if (token.rawName === '--help' || token.rawName === '-h') return 'help';
+    if (!Object.hasOwn(options, token.name) || token.rawName !== `--${token.name}`) refuse(token.rawName, token.value ?? '', 'a known flag; see --help');
+    if (token.value === undefined) refuse(token.rawName, '', 'given a value');
+    values[token.name] = token.value;
+  }
+  return values;
+}
+
 /** One line for the first wrong setting: its name, its value, the rule. */
 export function readConfig(args: readonly string[]): SimulatorConfig | 'help' {
-  let values: Record<string, string | boolean | undefined>;
-  try {
-    const options = Object.fromEntries(Object.keys(settings.shape).map((name) => [name, { type: 'string' as const }]));
-    ({ values } = parseArgs({ args: [...args], options: { ...options, help: { type: 'boolean', short: 'h' } }, allowPositionals: false }));
-  } catch (cause) {
-    throw new SerinError('CONFIG_INVALID', { detail: (cause as Error).message, cause });
-  }
-  if (values.help === true) return 'help';
+  const values = readFlags(args);
+  if (values === 'help') return 'help';
   const parsed = settings.safeParse(values);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    const name = String(issue?.path[0]);
-    const value = values[name];
-    throw new SerinError('CONFIG_INVALID', { detail: value === undefined ? `--${name} is missing` : `--${name} is "${String(value)}": ${issue?.message}` });
-  }
-  return parsed.data;
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const name = String(issue?.path[0]);
+  if (values[name] === undefined) throw new SerinError('CONFIG_INVALID', { detail: `--${name} is missing; it must be a path` });
+  return refuse(`--${name}`, values[name], issue?.message ?? 'well-formed');
 }
 
 export const deviceName = (prefix: string, index: number): DeviceId => deviceId.parse(`${prefix}${index + 1}`);

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { systemClock } from '@serin/edge-agent/clock';
-import { lockFolder, type FolderLock } from '@serin/edge-agent/folder-lock';
+import { lockFolder, type FolderLock } from '@serin/node/folder-lock';
 import { createLog } from '@serin/edge-agent/log';
 import { asSerinError, describeError, SerinError } from '@serin/protocol/errors';
 import { readConfig, usage, type SimulatorConfig } from './config.ts';
@@ -13,7 +13,7 @@ async function readTokens(file: string | undefined): Promise<string[]> {
     const text = await readFile(file, 'utf8');
     return text.split(/\s+/).filter((line) => line !== '');
   } catch (cause) {
-    throw new SerinError('CONFIG_INVALID', { detail: `--tokens-file is "${file}": it cannot be read`, cause });
+    throw new SerinError('CONFIG_INVALID', { detail: `--tokens-file is "${file}"; it must be a file that can be read`, cause });
   }
 }
 
