@@ -82,7 +82,8 @@ export class Upload {
     if (this.#inFlight.size === 0) return;
     const { clock, random, resendMs } = this.#parts;
     this.#timer = new AbortController();
-    await clock.sleep(resendMs * (0.75 + random() / 2), AbortSignal.any([this.#timer.signal, this.#stopping.signal]));
+    // One signal suffices: stopping aborts the timer too, and a combined one would be held by the longer-lived for ever.
+    await clock.sleep(resendMs * (0.75 + random() / 2), this.#timer.signal);
     this.#inFlight.clear();
   }
 
