@@ -108,7 +108,8 @@ describe('login', () => {
     const file = path.join(folder, 'config', 'serin', 'profile.json');
     await writeFile(file, '{"url":');
     const { code, err } = await serin('device ls', {}, {});
-    expect(code).toBe(1);
+    expect(code).toBe(2);
+    expect(err).toMatch(/CONFIG_INVALID.* is damaged; it must be /);
     expect(err).toContain(file);
     expect(await readFile(file, 'utf8')).toBe('{"url":');
   });
@@ -384,7 +385,7 @@ describe('exit codes', () => {
     ['device get UP', 'ID is lower-case'],
     ['device get ../x', 'ID is lower-case'],
     ['device revoke cam-1 --yes=no', '--yes takes no value'],
-    ['device ls --url ftp://x', 'not an http or https address'],
+    ['device ls --url ftp://x', '--url is an http or https address, not "ftp://x"'],
     ['model push x.onnx', 'missing --name'],
     ['rollout start picker', 'missing VERSION'],
     ['rollout start picker 0', 'VERSION is a whole number'],

@@ -60,16 +60,16 @@ export function createOutput(world: World, format: Format): Pick<Session, 'showL
 }
 
 /** An address as people type it, without its trailing slash. */
-export function readUrl(text: string): string {
+export function readUrl(text: string, what: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !['http:', 'https:'].includes(url.protocol)) throw new UsageError(`"${text}" is not an http or https address`);
+  if (url === undefined || !['http:', 'https:'].includes(url.protocol)) throw new UsageError(`${what} is an http or https address, not "${text}"`);
   return `${url.origin}${url.pathname}`.replace(/\/+$/, '');
 }
 
 async function openSession(world: World, format: Format, urlFlag: string | undefined): Promise<Session> {
   const stored = world.env.SERIN_TOKEN && (urlFlag ?? world.env.SERIN_URL) ? undefined : await readProfile(world.env);
   const chosen = urlFlag ?? world.env.SERIN_URL;
-  const baseUrl = chosen === undefined || chosen === '' ? stored?.url : readUrl(chosen);
+  const baseUrl = chosen === undefined || chosen === '' ? stored?.url : readUrl(chosen, urlFlag === undefined ? 'SERIN_URL' : '--url');
   if (baseUrl === undefined) throw new SerinError('NOT_SIGNED_IN', { hint: 'Run `serin login --url <address>`, or set SERIN_URL and SERIN_TOKEN' });
   // The stored token belongs to the stored server and is never sent to another one.
   const token = world.env.SERIN_TOKEN || (stored?.url === baseUrl ? stored.token : undefined);

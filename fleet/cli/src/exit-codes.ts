@@ -8,6 +8,7 @@ const authCodes: readonly ErrorCode[] = ['NOT_SIGNED_IN', 'TOKEN_INVALID', 'FORB
 
 export function exitCodeOf(error: SerinError): ExitCode {
   if (authCodes.includes(error.code)) return exitCodes.auth;
+  if (error.code === 'CONFIG_INVALID') return exitCodes.usage;
   if (error.status === 404) return exitCodes.notFound;
   return error.status === 409 ? exitCodes.conflict : exitCodes.failure;
 }

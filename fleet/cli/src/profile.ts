@@ -21,12 +21,16 @@ export async function readProfile(env: Env): Promise<Profile | undefined> {
     text = await readFile(file, 'utf8');
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new SerinError('CONFIG_INVALID', { detail: `${file} cannot be read`, cause });
+    throw new SerinError('CONFIG_INVALID', { detail: `${file} is unreadable; it must be a file of this user`, cause });
   }
   try {
     return profileSchema.parse(JSON.parse(text));
   } catch (cause) {
-    throw new SerinError('CONFIG_INVALID', { detail: file, hint: 'Run `serin login` again', cause });
+    throw new SerinError('CONFIG_INVALID', {
+      detail: `${file} is damaged; it must be the profile that \`serin login\` writes`,
+      hint: 'Run `serin login` again',
+      cause,
+    });
   }
 }
 

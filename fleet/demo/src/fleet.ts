@@ -23,6 +23,8 @@ export interface Fleet {
 
 /** The demo's clock is compressed: windows of two seconds instead of five minutes. */
 const demoSettings = { SERIN_WINDOW_MS: '2000', SERIN_DEMO: 'true' };
+/** The parts a person may bring; nothing else of the environment reaches the server. */
+const ownParts = ['DATABASE_URL', 'MQTT_URL'] as const;
 const designLight = { level: 1, warmth: 0 };
 
 const isFree = (port: number): Promise<boolean> =>
@@ -84,6 +86,7 @@ export async function startFleet({ data, port, agents, virtual, say, signal }: F
         args: [],
         env: {
           ...demoSettings,
+          ...Object.fromEntries(ownParts.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]))),
           SERIN_DATA: path.join(data, 'server'),
           SERIN_DEMO_SCENE: scene,
           SERIN_HTTP_PORT: String(await choosePort(port, 'console', say)),

@@ -1,49 +1,10 @@
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { parseArgs } from 'node:util';
 import { createApiClient } from '@serin/protocol/api/client';
 import { asSerinError, describeError } from '@serin/protocol/errors';
+import { readArguments, usage } from './arguments.ts';
 import { startFleet, type Fleet } from './fleet.ts';
 import { tellStory } from './story.ts';
-
-const usage = `usage: npm start -- [--fresh] [--no-story] [--agents N] [--virtual N] [--port N] [--data DIR]
-
-Starts the control plane, a broker and a database in one process, joins a small fleet and opens the console.
-  --fresh      forget everything an earlier demo left behind
-  --no-story   start the fleet and change nothing by itself
-  --agents N   real agents, each with its own inference process (default 3)
-  --virtual N  virtual devices, in one process (default 12)
-  --port N     console port (default 8080; a free one when it is taken)
-  --data DIR   where the demo keeps its data (default .serin/demo)`;
-
-function readArguments() {
-  const { values } = parseArgs({
-    options: {
-      fresh: { type: 'boolean', default: false },
-      'no-story': { type: 'boolean', default: false },
-      agents: { type: 'string', default: '3' },
-      virtual: { type: 'string', default: '12' },
-      port: { type: 'string', default: '8080' },
-      data: { type: 'string', default: path.join('.serin', 'demo') },
-      help: { type: 'boolean', short: 'h', default: false },
-    },
-  });
-  const number = (name: 'agents' | 'virtual' | 'port', most: number): number => {
-    const value = Number(values[name]);
-    if (!Number.isInteger(value) || value < 0 || value > most)
-      throw new TypeError(`--${name} is "${values[name]}"; it must be a whole number from 0 to ${most}`);
-    return value;
-  };
-  return {
-    help: values.help,
-    fresh: values.fresh,
-    story: !values['no-story'],
-    agents: number('agents', 16),
-    virtual: number('virtual', 500),
-    port: number('port', 65_535),
-    data: path.resolve(values.data),
-  };
-}
 
 const began = performance.now();
 function say(line: string): void {
@@ -54,9 +15,9 @@ function say(line: string): void {
 async function main(): Promise<number> {
   let options: ReturnType<typeof readArguments>;
   try {
-    options = readArguments();
+    options = readArguments(process.argv.slice(2));
   } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n\n${usage}\n`);
+    process.stderr.write(`${describeError(asSerinError(error))}\n`);
     return 2;
   }
   if (options.help) {

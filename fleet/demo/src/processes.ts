@@ -1,5 +1,5 @@
 import { fork, type ChildProcess } from 'node:child_process';
-import { mkdirSync, openSync, closeSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SerinError } from '@serin/protocol/errors';
@@ -50,10 +50,17 @@ function bareEnvironment(): Record<string, string> {
   return Object.fromEntries(kept.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
 }
 
+/** The last coded line that a program said since then: why it did not start. */
+function reasonIn(logFile: string, sinceBytes: number): string | undefined {
+  const lines = readFileSync(logFile).subarray(sinceBytes).toString('utf8').split('\n');
+  return lines.findLast((line) => /^[A-Z][A-Z_]+: /.test(line));
+}
+
 /** Starts a program and waits until it says it is ready, over the process channel. */
 export async function startProgram<Ready>({ program, args, env = {}, logFile, readyTimeoutMs = 90_000 }: ProgramOptions): Promise<Running<Ready>> {
   mkdirSync(path.dirname(logFile), { recursive: true });
   const log = openSync(logFile, 'a');
+  const logBytesBefore = fstatSync(log).size;
   const child = fork(programs[program], [...args], {
     env: { ...bareEnvironment(), ...env },
     stdio: ['ignore', log, log, 'ipc'],
@@ -91,7 +98,8 @@ export async function startProgram<Ready>({ program, args, env = {}, logFile, re
     });
     void ended.then((code) => {
       clearTimeout(timer);
-      fail(`ended with code ${code} before it was ready`);
+      const reason = reasonIn(logFile, logBytesBefore);
+      fail(`ended with code ${code} before it was ready${reason === undefined ? '' : `: ${reason}`}`);
     });
   });
   if (child.pid === undefined) throw new SerinError('START_FAILED', { detail: `${program} has no process id` });

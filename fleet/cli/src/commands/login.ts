@@ -11,7 +11,7 @@ export const login: Leaf = {
   async act({ url }, world, output) {
     const address = typeof url === 'string' ? url : world.env.SERIN_URL;
     if (address === undefined || address === '') throw new UsageError('missing --url');
-    const baseUrl = readUrl(address);
+    const baseUrl = readUrl(address, typeof url === 'string' ? '--url' : 'SERIN_URL');
     const token = (world.env.SERIN_TOKEN || (await world.readSecret(`Token for ${baseUrl}: `))).trim();
     if (!/^[\x21-\x7e]+$/.test(token) || token.length > tokenBytesMax)
       throw new UsageError('no token: set SERIN_TOKEN or give it on standard input; the console makes one under Settings');
