@@ -181,6 +181,8 @@ export async function wireControlPlane(config: Config, store: Store, log: Log): 
     broker_connections: { help: 'Connections to the embedded broker', read: () => broker?.connections ?? 0 },
     messages_total: { help: 'Messages of devices', read: () => ingest.counts.messages },
     messages_refused_total: { help: 'Messages of devices that were refused', read: () => ingest.counts.refused },
+    messages_stale_total: { help: 'Reports of devices that were older than the known one', read: () => ingest.counts.stale },
+    broker_refused_total: { help: 'Connections, packets and subscriptions that the embedded broker refused', read: () => broker?.refused ?? 0 },
     windows_inserted_total: { help: 'Telemetry windows committed', read: () => ingest.counts.windowsInserted },
     transfer_bytes_total: { help: 'Bytes of bundles sent to devices', read: () => transfer.counts.bytes },
   });

@@ -71,6 +71,8 @@ export interface EmbeddedBroker extends Service {
   readonly url: string;
   readonly port: number;
   readonly connections: number;
+  /** What it refused, ended or slowed down, logged or not. */
+  readonly refused: number;
   /** Ends the sessions of a device at once. */
   disconnect(device: DeviceId): void;
 }
@@ -91,8 +93,10 @@ export function createEmbeddedBroker(options: EmbeddedBrokerOptions): EmbeddedBr
   const publishes = createBuckets(limits.publish, limits.connectionsMax);
   const publishedBytes = createBuckets(limits.publishBytes, limits.connectionsMax);
   const said = new Map<string, number>();
+  let refused = 0;
 
   const warn = (name: string, event: string, fields: object = {}): void => {
+    refused++;
     const key = `${name} ${event}`;
     if (now() - (said.get(key) ?? -quietMs) < quietMs) return;
     if (said.size > 10_000) said.clear();
@@ -256,6 +260,9 @@ export function createEmbeddedBroker(options: EmbeddedBrokerOptions): EmbeddedBr
     },
     get url() {
       return `mqtts://${reachable}:${port}`;
+    },
+    get refused() {
+      return refused;
     },
     get connections() {
       return sessions.size;

@@ -30,6 +30,8 @@ export interface Committed {
   /** Per device, the windows that are in the database now, those that were there before included. */
   acknowledged: Map<DeviceId, [boot: string, seq: number][]>;
   windowsInserted: number;
+  /** Devices whose report was older than the one in the database. */
+  stale: DeviceId[];
   /** To be taken over once the transaction is durable. */
   memory: CommitMemory;
   ignored: number;
@@ -94,6 +96,7 @@ export async function commitInbox(tx: Db, inbox: Inbox, options: CommitOptions):
       ),
     ),
     windowsInserted: inserted.length,
+    stale: accepted.flatMap(([id, { reported }]) => (reported !== undefined && isOlder(reported, known.get(id)?.reported) ? [id] : [])),
     memory,
     ignored: inbox.size - accepted.length,
   };

@@ -70,10 +70,12 @@ export function createCollector(limits: InboxLimits) {
       // The newest say where it stands; births and wills before them are history.
       if (news.statuses.length > limits.statusesPerDeviceMax) news.statuses.shift();
     },
-    reported(device: DeviceId, message: Reported): void {
+    /** False for one that is older than what waits. */
+    reported(device: DeviceId, message: Reported): boolean {
       const news = newsOf(device);
-      if (news === undefined || isOlder(message, news.reported)) return;
-      news.reported = message;
+      if (isOlder(message, news?.reported)) return false;
+      if (news !== undefined) news.reported = message;
+      return true;
     },
     /** False when there is no room: not acknowledged, so it comes again. */
     windows(device: DeviceId, batch: TelemetryBatch): boolean {

@@ -128,7 +128,7 @@ test('malformed, oversized and unknown messages are counted and change nothing e
   ingest.accept(up(ada, 'smp'), sampleBytes({ shape: [2, 2, 4] }));
   await ingest.settled();
   const { refusedCount, refusedCode, lastSeenAt, ...after } = await device('ada');
-  expect(refusedCount).toBe(26);
+  expect(refusedCount).toBe(27);
   expect(refusedCode).toBe('MESSAGE_MALFORMED');
   expect(lastSeenAt).not.toBeNull();
   expect({ ...before, ...after }).toEqual(before);
@@ -158,6 +158,7 @@ test('birth, report and will become the state of the device; what is older is ig
   ingest.accept(up(ada, 'status'), statusBytes({ online: false, conn: 2, ts: 5 }));
   await ingest.settled();
   expect(await device('ada')).toMatchObject({ online: false, reported: report });
+  expect(ingest.counts).toMatchObject({ stale: 2, refused: 0 });
 });
 
 test('nobody is online after a restart until it says so', async () => {

@@ -5,7 +5,7 @@ import type { DeviceId } from '@serin/protocol/ids';
 import { windowsPerBatchMax } from '@serin/protocol/limits';
 import type { ChunkRequest } from '@serin/protocol/messages/transfer';
 import type { TelemetryWindow } from '@serin/protocol/messages/telemetry';
-import { down, parseUp } from '@serin/protocol/topics';
+import { down, senderOf } from '@serin/protocol/topics';
 import type { Changes } from '../changes.ts';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
@@ -17,6 +17,7 @@ import { createCollector, inboxLimits, type Inbox, type InboxLimits } from './in
 import { createQuietLog } from './log-quietly.ts';
 import { hasWholePixels } from './samples.ts';
 import type { ServerLink } from './server-link.ts';
+import type { WindowDrift } from './window-rows.ts';
 
 /** Tells how far windows are from the profile of their version, for the row. */
 export interface DriftGauge {
@@ -28,6 +29,8 @@ export interface DriftGauge {
 export interface IngestCounts {
   messages: number;
   refused: number;
+  /** Reports older than one that is known: counted, and nothing changes. */
+  stale: number;
   windowsInserted: number;
   windowsTurnedAway: number;
   samplesTurnedAway: number;
@@ -67,7 +70,16 @@ export function createIngest(options: IngestOptions): Ingest {
   const collector = createCollector({ ...inboxLimits, ...options.limits });
   const quiet = createQuietLog(clock);
   const memory: CommitMemory = { statusTs: new Map(), spans: new Map() };
-  const counts: IngestCounts = { messages: 0, refused: 0, windowsInserted: 0, windowsTurnedAway: 0, samplesTurnedAway: 0, commits: 0, failedCommits: 0 };
+  const counts: IngestCounts = {
+    messages: 0,
+    refused: 0,
+    stale: 0,
+    windowsInserted: 0,
+    windowsTurnedAway: 0,
+    samplesTurnedAway: 0,
+    commits: 0,
+    failedCommits: 0,
+  };
   let timer: NodeJS.Timeout | undefined;
   let committing: Promise<void> | undefined;
   let failures = 0;
@@ -81,6 +93,11 @@ export function createIngest(options: IngestOptions): Ingest {
     quiet.say(`${device ?? ''} ${code}`, (swallowed) => log.warn({ deviceId: device, code, detail, swallowed }, 'message refused'));
   };
 
+  const noteStale = (device: DeviceId): void => {
+    counts.stale++;
+    quiet.say(`${device} stale`, (swallowed) => log.warn({ deviceId: device, code: 'REVISION_STALE', swallowed }, 'older report ignored'));
+  };
+
   const accept = (topic: string, payload: Uint8Array): void => {
     if (isStopped) return;
     counts.messages++;
@@ -88,7 +105,7 @@ export function createIngest(options: IngestOptions): Ingest {
       collect(topic, payload);
     } catch (thrown) {
       const error = asSerinError(thrown, 'MESSAGE_MALFORMED');
-      refuse(parseUp(topic)?.device, error.code, error.detail);
+      refuse(senderOf(topic), error.code, error.detail);
     }
     schedule();
   };
@@ -99,7 +116,8 @@ export function createIngest(options: IngestOptions): Ingest {
       case 'status':
         return collector.status(up.device, up.message);
       case 'reported':
-        return collector.reported(up.device, up.message);
+        if (!collector.reported(up.device, up.message)) noteStale(up.device);
+        return;
       case 'tel':
         if (!collector.windows(up.device, up.message)) {
           counts.windowsTurnedAway += up.message.windows.length;
@@ -176,6 +194,7 @@ export function createIngest(options: IngestOptions): Ingest {
     counts.commits++;
     counts.windowsInserted += committed.windowsInserted;
     remember(committed);
+    for (const device of committed.stale) noteStale(device);
     if (committed.ignored > 0) quiet.say('ignored', (swallowed) => log.warn({ devices: committed.ignored, swallowed }, 'unknown or revoked devices ignored'));
     acknowledge(committed);
     for (const id of committed.devices) changes.tell({ type: 'device', id });

@@ -63,6 +63,7 @@ export interface DeviceParts {
 
 const orderDocument = 'desired';
 const samplesUnderWayMax = 4;
+const quietMs = 60_000;
 
 /** A device of the fleet, whatever it runs on: orders come in, models run, evidence goes out. */
 export class Device {
@@ -72,6 +73,7 @@ export class Device {
   readonly #updaters = new Map<string, Updater>();
   readonly #reporter: Reporter;
   readonly #upload: Upload;
+  readonly #warned = new Map<string, { at: number; swallowed: number }>();
   readonly #orders = new Latch();
   readonly #stopping = new AbortController();
   #keyring: Keyring | undefined;
@@ -171,6 +173,18 @@ export class Device {
     this.#reporter.changed();
   }
 
+  /** Once a minute for each event, with how often it was swallowed since. */
+  #warnQuietly(event: string, fields: Record<string, unknown>): void {
+    const at = this.#parts.clock.elapsed();
+    const before = this.#warned.get(event);
+    if (before !== undefined && at - before.at < quietMs) {
+      before.swallowed++;
+      return;
+    }
+    this.#warned.set(event, { at, swallowed: 0 });
+    this.#parts.log('warn', event, { ...fields, swallowed: before?.swallowed ?? 0 });
+  }
+
   #note(event: string, thrown: unknown): SerinError {
     const error = asSerinError(thrown);
     this.#parts.log('error', event, { code: error.code, detail: error.message });
@@ -214,7 +228,7 @@ export class Device {
     const order = await this.#openOrder(document);
     const revision = compareRevision(this.#known, order);
     if (revision === 'stale') {
-      this.#parts.log('warn', 'stale order ignored', { rev: order.rev, known: this.#known?.rev });
+      this.#warnQuietly('stale order ignored', { code: 'REVISION_STALE', rev: order.rev, known: this.#known?.rev });
       return;
     }
     // The same order signed again holds longer.

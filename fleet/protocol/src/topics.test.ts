@@ -10,6 +10,7 @@ import {
   filterCovers,
   grantsFor,
   parseUp,
+  senderOf,
   serverFilters,
   serverStatus,
   transferFilters,
@@ -126,6 +127,8 @@ describe('topics', () => {
     fc.assert(
       fc.property(device, fc.constantFrom(...upKinds), (id, kind) => {
         expect(parseUp(up(id, kind))).toEqual({ device: id, kind });
+        expect([up(id, kind), `${up(id, kind)}-of-nobody`].map(senderOf)).toEqual([id, id]);
+        expect([down(id, 'cmd'), serverStatus, 'x'].map(senderOf)).toEqual([undefined, undefined, undefined]);
         expect(serverFilters.some((filter) => filterCovers(filter, up(id, kind)))).toBe(true);
       }),
     );

@@ -35,6 +35,13 @@ export function parseUp(topic: string): { device: DeviceId; kind: UpKind } | und
   return device.success && upKinds.includes(kind) ? { device: device.data, kind: kind as UpKind } : undefined;
 }
 
+/** The device whose own topic this is, whatever it says there: who to blame for a topic that means nothing. */
+export function senderOf(topic: string): DeviceId | undefined {
+  const [product, version, kind, device, direction] = topic.split('/', 6);
+  if (product !== 'serin' || version !== '1' || kind !== 'd' || direction !== 'u') return undefined;
+  return deviceId.safeParse(device).data;
+}
+
 export type Grant = { action: 'publish' | 'subscribe'; filter: string };
 
 /** The whole policy: what a principal may do. Everything else is denied. Broker adapters only translate it. */
