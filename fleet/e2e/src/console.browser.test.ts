@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { bringUp, picker, startStack, type Stack } from './harness/stack.ts';
+import { bringUp, picker, startStack, untilFinished, type Stack } from './harness/stack.ts';
 import { openBrowser, type Browser } from './harness/chromium.ts';
 import { isMissing } from './harness/missing.ts';
 import type { Page } from 'playwright-core';
@@ -70,6 +70,8 @@ describe.skipIf(isMissing('chromium'))('the console in a real browser', () => {
   );
 
   test('the browser client verifies the same bundle in the page, passes the golden vectors and infers', async () => {
+    // Browsers get what serves the fleet: the version whose rollout has been completed.
+    await untilFinished(stack, 2);
     const client = await browser.open(`${stack.server().ready.httpUrl}/web/`);
     await client.page.locator('[data-testid="web-state"][data-state="live"]').waitFor({ timeout: 60_000 });
     const count = async () => Number(await client.page.getByTestId('web-inferences').getAttribute('data-count'));
