@@ -22,7 +22,7 @@ export interface Fleet {
 }
 
 /** The demo's clock is compressed: windows of two seconds instead of five minutes. */
-const demoSettings = { SERIN_WINDOW_MS: '2000', SERIN_DEMO: 'true' };
+const demoSettings = { SERIN_WINDOW_MS: '2000', SERIN_ROLLOUT_BAKE_MS: '4000', SERIN_DEMO: 'true' };
 /** The parts a person may bring; nothing else of the environment reaches the server. */
 const ownParts = ['DATABASE_URL', 'MQTT_URL'] as const;
 const designLight = { level: 1, warmth: 0 };
