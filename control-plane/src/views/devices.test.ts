@@ -3,7 +3,7 @@ import { encodeWindow } from '@serin/protocol/codec';
 import type { TelemetryWindow } from '@serin/protocol/messages/telemetry';
 import { deviceId, digest, modelName } from '@serin/protocol/ids';
 import { reported } from '@serin/protocol/messages/reported';
-import { alerts, devices, windows } from '../store/schema.ts';
+import { alerts, desired, devices, windows } from '../store/schema.ts';
 import type { Db } from '../store/store.ts';
 import { openTestStore } from '../store/testing.ts';
 import { testHello } from '../testing.ts';
@@ -70,6 +70,7 @@ async function addWindow(device: string, seq: number, to: number): Promise<void>
     p50Ms: 1,
     p95Ms: 2,
     drift: 0.2,
+    driftStatistic: 'contrast',
     body,
   };
   await db.insert(windows).values(row);
@@ -92,7 +93,7 @@ test('pages follow each other without a gap or a repetition, and the total is of
 });
 
 test('filters find what they say; what people type is text, not a pattern', async () => {
-  const last = { version: 2, manifest: '0'.repeat(64), outcome: 'REJECTED' };
+  const last = { version: 2, manifest: '0'.repeat(64), outcome: 'REJECTED', code: 'BUNDLE_SIGNATURE_INVALID' };
   const report = reported.parse({
     v: 1,
     boot: 'b',
@@ -104,6 +105,8 @@ test('filters find what they say; what people type is text, not a pattern', asyn
   await addDevice('cam-1', { reported: report });
   await addDevice('cam-2', { online: false });
   await addDevice('cam_3', { state: 'REVOKED', online: false });
+  const order = { model: modelName.parse('picker'), version: 2, manifest: { sha256: digest.parse('0'.repeat(64)), size: 1 }, bundleBytes: 1 };
+  await db.insert(desired).values({ device: 'cam-1', rev: 1, models: [order], updatedAt: 1 });
   const alert = { id: 'a', model: 'picker', version: 1, statistic: 'brightness', state: 'OPEN' as const, openedAt: 1, body: { devices: ['cam-1'] } };
   await db.insert(alerts).values(alert);
   expect(await idsOf({ state: 'online' })).toEqual(['cam-1']);
@@ -111,10 +114,26 @@ test('filters find what they say; what people type is text, not a pattern', asyn
   expect(await idsOf({ state: 'revoked' })).toEqual(['cam_3']);
   expect(await idsOf({ state: 'failed' })).toEqual(['cam-1']);
   expect(await idsOf({ state: 'drifting' })).toEqual(['cam-1']);
+  await db.update(desired).set({ models: [{ ...order, version: 1 }] });
+  expect(await idsOf({ state: 'failed' })).toEqual([]);
   expect(await idsOf({ version: '1' })).toEqual(['cam-1']);
   expect(await idsOf({ q: 'HALL-2' })).toEqual(['cam-2']);
   expect(await idsOf({ q: 'cam_' })).toEqual(['cam_3']);
   expect(await idsOf({ q: '%' })).toEqual([]);
+});
+
+test('a device that refused the version it is wanted to run needs attention, until the order is withdrawn', async () => {
+  const manifest = digest.parse('0'.repeat(64));
+  const last = { version: 2, manifest, outcome: 'REJECTED', code: 'BUNDLE_SIGNATURE_INVALID' };
+  const model = { model: 'picker', phase: 'IDLE', active: { version: 1, manifest, variant: 'u8s8' }, last };
+  await addDevice('cam-1', { reported: reported.parse({ v: 1, boot: 'b', seq: 1, ts: 1, rev: 1, models: [model] }), reportedAt: 7 });
+  await addDevice('cam-2');
+  const order = { model: modelName.parse('picker'), version: 2, manifest: { sha256: manifest, size: 1 }, bundleBytes: 1 };
+  await db.insert(desired).values(['cam-1', 'cam-2'].map((device) => ({ device, rev: 1, models: [order], updatedAt: 1 })));
+  const words = 'cam-1 refused picker version 2, which it is wanted to run: the bundle is not signed by a trusted release key';
+  expect((await viewOverview(db, view)).attention).toEqual([{ kind: 'device', id: 'cam-1', words, since: 7 }]);
+  await db.update(desired).set({ models: [{ ...order, version: 1 }] });
+  expect((await viewOverview(db, view)).attention).toEqual([]);
 });
 
 test('live figures come from the newest window, while it is fresh and the device is there', async () => {
@@ -127,6 +146,7 @@ test('live figures come from the newest window, while it is fresh and the device
   await addWindow('cam-3', 1, now - 1000);
   const { items } = await listDevices(db, { limit: 10 }, view);
   expect(items[0]?.live).toEqual({ at: now - 1000, inferencesPerS: 20, p50Ms: 1, p95Ms: 2, badShare: 0.2, rightShare: 0.9, meanConfidence: 0.9 });
+  expect(items[0]?.drift).toEqual({ statistic: 'contrast', effect: 0.2, alerting: false });
   expect([items[1]?.live, items[2]?.live]).toEqual([null, null]);
   const overview = await viewOverview(db, view);
   expect(overview.devices).toEqual({ total: 3, online: 2, synthetic: 3 });

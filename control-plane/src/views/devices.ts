@@ -4,6 +4,7 @@ import { deviceId, modelName, type DeviceId } from '@serin/protocol/ids';
 import { decodeWindow } from '@serin/protocol/codec';
 import { alerts, desired, devices, windows } from '../store/schema.ts';
 import { selectRows, type Db } from '../store/store.ts';
+import { failsItsOrder } from './failed-orders.ts';
 
 type DeviceRow = typeof devices.$inferSelect;
 type DesiredRow = typeof desired.$inferSelect;
@@ -50,8 +51,7 @@ function conditionOf({ cursor, q, state, version }: DeviceFilter): SQL | undefin
   if (state === 'online') conditions.push(eq(devices.online, true));
   if (state === 'offline') conditions.push(and(eq(devices.online, false), eq(devices.state, 'ACTIVE')));
   if (state === 'revoked') conditions.push(eq(devices.state, 'REVOKED'));
-  if (state === 'failed')
-    conditions.push(sql`(${reported}->'last'->>'outcome' in ('FAILED', 'REJECTED', 'ROLLED_BACK') or ${devices.reported}->'error' is not null)`);
+  if (state === 'failed') conditions.push(sql`(${devices.reported}->'error' is not null or ${failsItsOrder})`);
   if (state === 'drifting')
     conditions.push(sql`exists (select 1 from ${alerts} where ${alerts.state} = 'OPEN' and ${alerts.body}->'devices' @> to_jsonb(${devices.id}))`);
   return and(...conditions);
@@ -97,9 +97,8 @@ function liveOf(window: NewestWindow): Device['live'] {
   };
 }
 
-/** The statistic of an open alert first: that is what the word drifting stands for. */
 function driftOf(window: NewestWindow | undefined, alerting: string | undefined): Device['drift'] {
-  const statistic = alerting ?? window?.drift_statistic ?? null;
+  const statistic = window?.drift_statistic ?? alerting ?? null;
   if (statistic === null) return null;
   return { statistic, effect: window?.drift ?? 0, alerting: alerting !== undefined };
 }

@@ -3,6 +3,7 @@ import type { AuditEntry, Overview } from '@serin/protocol/api/resources';
 import { listAlerts } from './work.ts';
 import { alerts, audit, devices, jobs, rollouts } from '../store/schema.ts';
 import { selectRows, type Db } from '../store/store.ts';
+import { describeFailedOrder, listFailedOrders } from './failed-orders.ts';
 import { countLiveRollouts } from './rollouts.ts';
 import { countRunningJobs } from './work.ts';
 import type { ViewSettings } from './devices.ts';
@@ -23,6 +24,7 @@ async function attentionOf(db: Db, now: number): Promise<Overview['attention']> 
     .from(devices)
     .where(sql`${devices.state} = 'ACTIVE' and ${devices.reported}->'error' is not null`)
     .limit(attentionMax);
+  const refusing = await listFailedOrders(db, attentionMax);
   const offline = await db
     .select({ id: devices.id, lastSeenAt: devices.lastSeenAt, joinedAt: devices.joinedAt })
     .from(devices)
@@ -43,6 +45,7 @@ async function attentionOf(db: Db, now: number): Promise<Overview['attention']> 
       since: row.updatedAt,
     })),
     ...failing.map((row) => ({ kind: 'device' as const, id: row.id, words: `${row.id}: ${row.reported?.error?.detail ?? ''}`, since: row.reportedAt ?? now })),
+    ...refusing.map((row) => ({ kind: 'device' as const, id: row.id, words: describeFailedOrder(row), since: Number(row.reported_at ?? now) })),
     ...offline.map((row) => ({ kind: 'device' as const, id: row.id, words: `${row.id} is offline`, since: row.lastSeenAt ?? row.joinedAt })),
     ...failed.map((row) => ({ kind: 'job' as const, id: row.id, words: `${row.kind} failed: ${row.error?.detail ?? ''}`, since: row.finishedAt ?? now })),
   ].slice(0, attentionMax);
