@@ -30,6 +30,8 @@ interface TimeChartProps {
 const rowHeight = 76;
 const rowTop = 22;
 const axisHeight = 20;
+/** Room of the clock at either end of the axis. */
+const labelWidth = 64;
 /** Points further apart than this many usual steps are not joined. */
 const gapSteps = 4;
 
@@ -86,16 +88,18 @@ export function TimeChart({ title, times, rows, marks = [] }: TimeChartProps) {
         }}
       >
         <svg width={width} height={height} aria-hidden className="block w-full">
-          {rows.map((row, index) => (
-            <Row key={row.name} row={row} top={index * rowHeight} width={width} times={times} x={x} at={at} gap={gap} />
-          ))}
           {marks.map((mark) => (
             <g key={mark.at}>
               <line x1={x(mark.at)} x2={x(mark.at)} y1="0" y2={height - axisHeight} stroke="var(--ink-3)" strokeDasharray="2 3" />
-              <text x={Math.min(width - 4, x(mark.at) + 4)} y={height - 5} textAnchor="middle" className="fill-ink-2 text-[11px] font-medium">
-                {mark.label}
-              </text>
+              {x(mark.at) > labelWidth && x(mark.at) < width - labelWidth && (
+                <text x={x(mark.at)} y={height - 5} textAnchor="middle" className="fill-ink-2 text-[11px] font-medium">
+                  {mark.label}
+                </text>
+              )}
             </g>
+          ))}
+          {rows.map((row, index) => (
+            <Row key={row.name} row={row} top={index * rowHeight} width={width} times={times} x={x} at={at} gap={gap} />
           ))}
           {cursor !== null && times.length > 0 && (
             <line x1={x(times[at] ?? 0)} x2={x(times[at] ?? 0)} y1="0" y2={height - axisHeight} stroke="var(--ink)" strokeWidth="1" />
@@ -139,7 +143,7 @@ function Row({ row, top, width, times, x, at, gap }: RowProps) {
       <text x="0" y={top + 14} className="fill-ink-2 text-[12px]">
         {row.name}
       </text>
-      <text x={width} y={top + 14} textAnchor="end" className="fill-ink text-[12px] font-medium">
+      <text x={width} y={top + 14} textAnchor="end" className="fill-ink stroke-surface stroke-3 text-[12px] font-medium [paint-order:stroke]">
         {row.format(row.values[at] ?? null)}
       </text>
       <line x1="0" x2={width} y1={floor + 0.5} y2={floor + 0.5} stroke="var(--line)" />

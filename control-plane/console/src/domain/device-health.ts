@@ -1,23 +1,29 @@
 import type { Device } from '@serin/protocol/api/resources';
+import { formatPercent, humanise } from './format.ts';
 
 /** One word per device, worst first; colour and shape follow it everywhere. */
-export const healthOrder = ['failed', 'drifting', 'updating', 'online', 'offline', 'revoked'] as const;
+export const healthOrder = ['failed', 'degraded', 'drifting', 'updating', 'empty', 'online', 'offline', 'revoked'] as const;
 export type Health = (typeof healthOrder)[number];
 
 export const healthLabel: Record<Health, string> = {
   failed: 'Failing',
+  degraded: 'Degraded',
   drifting: 'Drifting',
   updating: 'Updating',
+  empty: 'No version',
   online: 'Healthy',
   offline: 'Offline',
   revoked: 'Revoked',
 };
 
-type Judged = Pick<Device, 'state' | 'online' | 'error' | 'drift' | 'models'>;
+type Judged = Pick<Device, 'state' | 'online' | 'error' | 'drift' | 'models' | 'live'>;
+
+/** A third: one wrong frame in a window of few must not make a device blink. */
+const badShareMost = 1 / 3;
 
 /** The order that a device was given failed and is still wanted: a refusal of an order since withdrawn is history. */
-function failsItsOrder({ models }: Judged): boolean {
-  return models.some(
+function failedOrder({ models }: Judged): Device['models'][number] | undefined {
+  return models.find(
     ({ phase, version, desiredVersion, last }) =>
       phase === 'IDLE' && desiredVersion !== null && desiredVersion !== version && last?.version === desiredVersion && last.outcome !== 'COMMITTED',
   );
@@ -26,16 +32,37 @@ function failsItsOrder({ models }: Judged): boolean {
 export function deviceHealth(device: Judged): Health {
   if (device.state === 'REVOKED') return 'revoked';
   if (!device.online) return 'offline';
-  if (device.error !== null || failsItsOrder(device)) return 'failed';
+  if (device.error !== null || failedOrder(device) !== undefined) return 'failed';
   if (device.models.some(({ phase }) => phase !== 'IDLE')) return 'updating';
   if (device.drift?.alerting === true) return 'drifting';
-  return 'online';
+  if ((device.live?.badShare ?? 0) >= badShareMost) return 'degraded';
+  return device.models.some(({ version }) => version !== null) ? 'online' : 'empty';
+}
+
+const verbs = { REJECTED: 'refused', FAILED: 'could not install', ROLLED_BACK: 'went back from', COMMITTED: 'runs' } as const;
+
+/** Why a device is not simply healthy, as the second half of a sentence; null where the state says it all. */
+export function healthReason(device: Judged): string | null {
+  const order = failedOrder(device);
+  const bad = (device.live?.badShare ?? 0) >= 0.1 ? `${formatPercent(device.live?.badShare, 0)} of its latest frames are bad` : null;
+  switch (deviceHealth(device)) {
+    case 'failed':
+      return order?.last ? `it ${verbs[order.last.outcome]} v${order.last.version}, which it is wanted to run` : null;
+    case 'drifting':
+      return [`${humanise(device.drift?.statistic ?? '').toLowerCase()} moved most`, bad].filter((words) => words !== null).join(', ');
+    case 'degraded':
+      return bad;
+    case 'empty':
+      return 'it waits for its first version';
+    default:
+      return null;
+  }
 }
 
 export const runningVersion = (device: Device): number | null => device.models[0]?.version ?? null;
 
 export function countHealth(devices: readonly Device[]): Record<Health, number> {
-  const counts: Record<Health, number> = { failed: 0, drifting: 0, updating: 0, online: 0, offline: 0, revoked: 0 };
+  const counts: Record<Health, number> = { failed: 0, degraded: 0, drifting: 0, updating: 0, empty: 0, online: 0, offline: 0, revoked: 0 };
   for (const device of devices) counts[deviceHealth(device)] += 1;
   return counts;
 }

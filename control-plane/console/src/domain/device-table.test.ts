@@ -58,17 +58,19 @@ describe('filtering', () => {
     makeDevice('cam-1', { drift: { statistic: 'brightness', effect: 1, alerting: true } }),
     makeDevice('cam-2', { online: false }),
     makeDevice('sim-1', { site: 'hall-b', models: [makeDeviceModel({ version: null })] }),
+    makeDevice('sim-2', { site: 'hall-b' }),
   ];
 
   test.each([
-    [{}, ['cam-1', 'cam-2', 'sim-1']],
+    [{}, ['cam-1', 'cam-2', 'sim-1', 'sim-2']],
     [{ q: ' CAM ' }, ['cam-1', 'cam-2']],
-    [{ q: 'hall-b' }, ['sim-1']],
-    [{ state: 'online' as const }, ['cam-1', 'sim-1']],
-    [{ state: 'healthy' as const }, ['sim-1']],
+    [{ q: 'hall-b' }, ['sim-1', 'sim-2']],
+    [{ state: 'online' as const }, ['cam-1', 'sim-1', 'sim-2']],
+    [{ state: 'healthy' as const }, ['sim-2']],
+    [{ state: 'empty' as const }, ['sim-1']],
     [{ state: 'drifting' as const }, ['cam-1']],
     [{ state: 'offline' as const }, ['cam-2']],
-    [{ version: '3' }, ['cam-1', 'cam-2']],
+    [{ version: '3' }, ['cam-1', 'cam-2', 'sim-2']],
     [{ version: 'none' }, ['sim-1']],
     [{ site: 'hall-a', state: 'revoked' as const }, []],
   ])('%j', (query, expected) => {

@@ -4,7 +4,7 @@ import { deviceHealth, healthOrder, naturalOrder, runningVersion, type Health } 
 export const sortKeys = ['id', 'health', 'site', 'version', 'rate', 'p95', 'bad', 'drift', 'seen'] as const;
 export type SortKey = (typeof sortKeys)[number];
 
-export const stateFilters = ['online', 'healthy', 'offline', 'drifting', 'failed', 'updating', 'revoked'] as const;
+export const stateFilters = ['online', 'healthy', 'offline', 'failed', 'degraded', 'drifting', 'updating', 'empty', 'revoked'] as const;
 export type StateFilter = (typeof stateFilters)[number];
 
 export interface DeviceQuery {

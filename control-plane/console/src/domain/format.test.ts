@@ -2,14 +2,18 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   dash,
+  firstClause,
   formatAgo,
   formatBytes,
+  formatEvidence,
+  formatMetric,
   formatMs,
   formatNumber,
   formatPercent,
   formatPoints,
   formatRate,
   formatSpan,
+  groupDigits,
   humanise,
   plural,
   sentence,
@@ -71,6 +75,38 @@ test('a sentence begins with a capital, a device keeps its name', () => {
   expect(sentence('cam-1 runs v4')).toBe('cam-1 runs v4');
   expect(sentence('cam1 runs v4')).toBe('cam1 runs v4');
   expect(sentence('')).toBe('');
+});
+
+test('evidence is a number while that says something, then only its size', () => {
+  expect([1, 89.9, 8640, 1e6, 3_742_225_737, 1e12, 2.9e-8, 0, Number.NaN].map(formatEvidence)).toEqual([
+    '1',
+    '89.9',
+    '8,640',
+    'more than 10⁶',
+    'more than 10⁹',
+    'more than 10¹²',
+    'less than 0.001',
+    '0',
+    dash,
+  ]);
+});
+
+test('metrics that are shares read as percentages, the rest as numbers', () => {
+  expect([formatMetric('accuracy', 1), formatMetric('meanConfidence', 0.991), formatMetric('heldOutFrames', 69), formatMetric('latencyMs', 1.5)]).toEqual([
+    '100.0%',
+    '99.1%',
+    '69',
+    '1.50',
+  ]);
+});
+
+test('the small print of a sentence can be left out, and its long numbers grouped', () => {
+  expect(firstClause('brightness moved to 37.7; on average at most one false alarm in 8640 windows')).toBe('Brightness moved to 37.7');
+  expect(firstClause('cam-1 is offline')).toBe('cam-1 is offline');
+  expect(groupDigits('the largest variant has 142628 bytes; at most 67108864 are allowed')).toBe(
+    'the largest variant has 142,628 bytes; at most 67,108,864 are allowed',
+  );
+  expect(groupDigits('version 12 of 8640, key 08740626c55d1a4b, 0.123456')).toBe('version 12 of 8640, key 08740626c55d1a4b, 0.123456');
 });
 
 test('one of something is not many', () => {

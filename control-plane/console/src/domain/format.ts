@@ -11,11 +11,27 @@ export function formatCount(value: number): string {
 export function formatNumber(value: number | null | undefined): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return dash;
   const size = Math.abs(value);
-  if (size === 0) return '0';
+  if (Number.isInteger(value)) return plain.format(value);
   if (size >= 100) return plain.format(value);
   if (size >= 10) return value.toFixed(1);
   if (size >= 0.001) return value.toFixed(size >= 1 ? 2 : 3);
   return value.toExponential(1);
+}
+
+const superscripts = '⁰¹²³⁴⁵⁶⁷⁸⁹';
+const power = (exponent: number): string => `10${String(exponent).replace(/[0-9]/g, (digit) => superscripts.charAt(Number(digit)))}`;
+
+/** E-values grow and shrink exponentially: beyond a million only their size says something. */
+export function formatEvidence(value: number | null | undefined): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return dash;
+  if (value >= 1e6) return `more than ${power(Math.floor(Math.log10(value)))}`;
+  if (value > 0 && value < 0.001) return 'less than 0.001';
+  return formatNumber(value);
+}
+
+/** Figures about shares read as percentages, counts as counts. */
+export function formatMetric(name: string, value: number): string {
+  return /accuracy|confidence|difference|share|ece|recall|precision/i.test(name) && Math.abs(value) <= 1 ? formatPercent(value) : formatNumber(value);
 }
 
 export function formatRate(value: number | null | undefined): string {
@@ -105,6 +121,16 @@ export function humanise(code: string): string {
 /** The server's words begin a sentence here; a name that begins with its own spelling keeps it. */
 export function sentence(words: string): string {
   return /^[a-z]+\b(?![-_0-9.])/.test(words) ? words.charAt(0).toUpperCase() + words.slice(1) : words;
+}
+
+/** What happened, without the small print behind the first semicolon. */
+export function firstClause(words: string): string {
+  return sentence(words.split('; ', 1)[0] ?? words);
+}
+
+/** Long numbers within a sentence, in groups of three. */
+export function groupDigits(words: string): string {
+  return words.replace(/(?<![\w.])\d{5,}(?![\w.]\w)/g, (digits) => plain.format(Number(digits)));
 }
 
 export function plural(count: number, one: string, many = `${one}s`): string {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { rolloutStatus } from '@serin/protocol/api/resources';
 import { memberOutcome } from '@serin/protocol/rollout/states';
 import { deviceId } from '@serin/protocol/ids';
-import { actionsOf, devicesRolledBack, differenceDomain, evidenceShare, isLive, memberTone, rolloutLabel, rolloutTone } from './rollout-view.ts';
+import { actionsOf, devicesRolledBack, differenceDomain, evidenceShare, evidenceWords, isLive, memberTone, rolloutLabel, rolloutTone } from './rollout-view.ts';
 
 test('a rollout that ended, or goes back already, offers nothing to press', () => {
   for (const status of rolloutStatus.options) {
@@ -49,4 +49,25 @@ test('the difference scale is symmetric and holds the whole interval', () => {
   expect(low).toBe(-high);
   expect(high).toBeGreaterThan(0.3);
   expect(differenceDomain(null, null)[1]).toBeGreaterThan(0);
+});
+
+test('evidence says what it leads to, what it still waits for, and in the past once the rollout ended', () => {
+  const verdict = {
+    state: 'pending' as const,
+    words: '',
+    canaryBad: 0,
+    controlBad: 0,
+    interval: null,
+    canaryFrames: 22,
+    controlFrames: 100,
+    framesNeeded: 100,
+    eWorse: 1,
+    eNotWorse: 90,
+    threshold: 20,
+  };
+  expect(evidenceWords(verdict, 'safe', true)).toBe('reached: it goes on after 100 frames');
+  expect(evidenceWords({ ...verdict, canaryFrames: 100 }, 'safe', true)).toBe('reached: it goes on');
+  expect(evidenceWords(verdict, 'worse', true)).toBe('at 20 it rolls back');
+  expect(evidenceWords(verdict, 'worse', false)).toBe('20 was not reached');
+  expect(evidenceWords({ ...verdict, eWorse: 1760 }, 'worse', false)).toBe('reached: it was rolled back');
 });

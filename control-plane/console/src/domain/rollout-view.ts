@@ -1,4 +1,5 @@
-import type { Rollout, RolloutStatus } from '@serin/protocol/api/resources';
+import type { Rollout, RolloutStatus, RolloutVerdict } from '@serin/protocol/api/resources';
+import { formatNumber, plural } from './format.ts';
 
 export type Tone = 'ok' | 'info' | 'warn' | 'bad' | 'idle';
 
@@ -51,6 +52,17 @@ export const memberTone = (outcome: string): Tone => memberTones[outcome] ?? 'id
 export function evidenceShare(eValue: number, threshold: number): number {
   if (!(eValue > 1) || !(threshold > 1)) return 0;
   return Math.min(1, Math.log(eValue) / Math.log(threshold));
+}
+
+const outcomes = { safe: ['goes on', 'went on'], worse: ['rolls back', 'was rolled back'] } as const;
+
+/** What one side of the evidence leads to, in the tense of the rollout. */
+export function evidenceWords({ eNotWorse, eWorse, threshold, canaryFrames, framesNeeded }: RolloutVerdict, side: 'safe' | 'worse', live: boolean): string {
+  const reached = (side === 'safe' ? eNotWorse : eWorse) >= threshold;
+  const [will, did] = outcomes[side];
+  if (!reached) return live ? `at ${formatNumber(threshold)} it ${will}` : `${formatNumber(threshold)} was not reached`;
+  if (!live) return `reached: it ${did}`;
+  return side === 'safe' && canaryFrames < framesNeeded ? `reached: it ${will} after ${plural(framesNeeded, 'frame')}` : `reached: it ${will}`;
 }
 
 /** A symmetric scale for canary minus control that always holds the interval. */

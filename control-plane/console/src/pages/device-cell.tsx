@@ -8,8 +8,10 @@ import { HealthMark } from '../ui/health-mark.tsx';
 
 const edge: Record<Health, string> = {
   failed: 'border-bad/45 bg-bad-soft/70',
+  degraded: 'border-bad/45 bg-bad-soft/70',
   drifting: 'border-warn/40 bg-warn-soft/70',
   updating: 'border-info/40 bg-info-soft/70',
+  empty: 'border-line bg-surface',
   online: 'border-line bg-surface',
   offline: 'border-dashed border-line-strong bg-sunken',
   revoked: 'border-dashed border-line-strong bg-sunken',
@@ -24,7 +26,7 @@ export function DeviceCell({ device, canary }: { device: Device; canary: boolean
   const health = deviceHealth(device);
   const model = device.models[0];
   const moving = model !== undefined && model.desiredVersion !== null && model.desiredVersion !== model.version;
-  const quiet = health === 'offline' || health === 'revoked';
+  const quiet = health === 'offline' || health === 'revoked' || device.live === null;
   return (
     <Link
       to="/devices/$id"
@@ -42,12 +44,16 @@ export function DeviceCell({ device, canary }: { device: Device; canary: boolean
       </span>
       <span className="flex items-baseline gap-1.5">
         <span className={cn('rounded-xs font-mono text-xs', canary ? 'bg-canary px-1 text-canary-ink' : 'text-ink')}>
-          {model?.version == null ? '–' : `v${model.version}`}
+          {model?.version == null ? '' : `v${model.version}`}
         </span>
         {moving && <span className="font-mono text-xs text-ink-2">→ v{model.desiredVersion}</span>}
         {canary && <span className="sr-only">canary</span>}
         <span className="ml-auto text-2xs text-ink-2 tabular-nums">
-          {quiet ? healthLabel[health].toLowerCase() : `${formatRate(device.live?.inferencesPerS)}/s · ${formatMs(device.live?.p95Ms)}`}
+          {quiet
+            ? health === 'online'
+              ? 'no frame yet'
+              : healthLabel[health].toLowerCase()
+            : `${formatRate(device.live?.inferencesPerS)}/s · ${formatMs(device.live?.p95Ms)}`}
         </span>
       </span>
       {model !== undefined && model.progress !== null && model.phase !== 'IDLE' && (

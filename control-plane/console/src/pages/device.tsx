@@ -10,12 +10,13 @@ import { useAction } from '../data/actions.ts';
 import { keys } from '../data/keys.ts';
 import { devicesQuery, historyQuery, samplesQuery } from '../data/queries.ts';
 import { useRefusal } from '../data/use-session.ts';
-import { deviceHealth, healthLabel } from '../domain/device-health.ts';
+import { deviceHealth, healthLabel, healthReason } from '../domain/device-health.ts';
 import { pointsWithin, versionMarks } from '../domain/device-history.ts';
-import { formatCount, formatMs, formatNumber, formatPercent, formatRate, humanise } from '../domain/format.ts';
+import { formatCount, formatMs, formatNumber, formatPercent, formatRate, humanise, sentence } from '../domain/format.ts';
 import { spans, type Span } from '../domain/search.ts';
 import { Badge, Code, VersionTag } from '../ui/badge.tsx';
 import { Button } from '../ui/button.tsx';
+import { cn } from '../ui/cn.ts';
 import { Dialog, DialogActions, DialogBody } from '../ui/dialog.tsx';
 import { HealthMark } from '../ui/health-mark.tsx';
 import { Empty, Fact, Facts, Page, Panel, PanelHead, Skeleton } from '../ui/panel.tsx';
@@ -60,6 +61,7 @@ export function DevicePage() {
 
 function DeviceDetail({ device, id }: { device: Device; id: DeviceId }) {
   const health = deviceHealth(device);
+  const reason = healthReason(device);
   return (
     <Page
       name={device.id}
@@ -71,7 +73,8 @@ function DeviceDetail({ device, id }: { device: Device; id: DeviceId }) {
       }
       note={
         <span data-testid={`device-${device.id}`} data-version={device.models[0]?.version ?? ''} data-state={health}>
-          {healthLabel[health]} at {device.site === '' ? 'no site' : device.site}, last seen <Ago at={device.lastSeenAt} />
+          {healthLabel[health]}
+          {reason !== null && `: ${reason}`}. {device.site === '' ? 'At no site' : `At ${device.site}`}, last seen <Ago at={device.lastSeenAt} />
         </span>
       }
       actions={<RevokeButton device={device} id={id} />}
@@ -94,20 +97,22 @@ function DeviceDetail({ device, id }: { device: Device; id: DeviceId }) {
   );
 }
 
+const outcomeWords = { REJECTED: 'refused', FAILED: 'not installed', ROLLED_BACK: 'given up again', COMMITTED: 'installed' } as const;
+
 /** What is wrong, its code and what to do: the current fault first, then the newest refusal. */
 function Faults({ device }: { device: Device }) {
   const faults = [
     ...(device.error === null
       ? []
       : [{ key: 'error', tone: 'bad' as const, title: 'The device reports a fault', code: device.error.code, detail: device.error.detail }]),
-    ...device.models.flatMap(({ model, last }) =>
+    ...device.models.flatMap(({ model, last, desiredVersion }) =>
       last === null || last.outcome === 'COMMITTED'
         ? []
         : [
             {
               key: model,
-              tone: 'warn' as const,
-              title: `${model} v${last.version} was ${humanise(last.outcome).toLowerCase()} here`,
+              tone: last.version === desiredVersion ? ('bad' as const) : ('past' as const),
+              title: `${model} v${last.version} was ${outcomeWords[last.outcome]}${last.version === desiredVersion ? '' : '; the order has been withdrawn since'}`,
               code: last.code,
               detail: last.detail,
             },
@@ -115,17 +120,15 @@ function Faults({ device }: { device: Device }) {
     ),
   ];
   return faults.map(({ key, tone, title, code, detail }) => (
-    <div key={key} role="status" className={tone === 'bad' ? 'rounded-lg bg-bad-soft px-4 py-3' : 'rounded-lg bg-warn-soft px-4 py-3'}>
-      <p className={tone === 'bad' ? 'text-sm font-medium text-bad' : 'text-sm font-medium text-warn'}>
-        {title}
-        {detail !== null && detail !== '' && `: ${detail}`}
-      </p>
+    <div key={key} role="status" className={cn('rounded-lg border px-4 py-3', tone === 'bad' ? 'border-transparent bg-bad-soft' : 'border-line bg-surface')}>
+      <p className={cn('text-sm font-medium', tone === 'bad' && 'text-bad')}>{title}</p>
       {code !== null && (
         <p className="mt-0.5 text-sm text-ink-2">
           {isErrorCode(code) ? `${errorCatalogue[code].message}. ${errorCatalogue[code].hint}. ` : ''}
           <Code>{code}</Code>
         </p>
       )}
+      {detail !== null && detail !== '' && <p className="mt-0.5 text-xs wrap-anywhere text-ink-3">{detail}</p>}
     </div>
   ));
 }
@@ -205,9 +208,7 @@ function ModelPanel({ model }: { model: Device['models'][number] }) {
   const waiting = model.desiredVersion !== null && model.desiredVersion !== model.version;
   return (
     <Panel aria-label={`Model ${model.model}`} className="max-lg:order-1">
-      <PanelHead title={model.model}>
-        {waiting ? <Badge tone="info">{model.phase === 'IDLE' ? 'Waiting' : humanise(model.phase)}</Badge> : <Badge tone="ok">As wanted</Badge>}
-      </PanelHead>
+      <PanelHead title={model.model}>{waiting ? <WaitingBadge model={model} /> : <Badge tone="ok">Up to date</Badge>}</PanelHead>
       <div className="p-4">
         {model.phase !== 'IDLE' && model.progress !== null && (
           <ProgressBar className="mb-4" fraction={model.progress} label={`${humanise(model.phase)} v${model.desiredVersion ?? ''}`} />
@@ -220,11 +221,20 @@ function ModelPanel({ model }: { model: Device['models'][number] }) {
           <Fact name="Wanted">
             <VersionTag version={model.desiredVersion} />
           </Fact>
-          <Fact name="Update">{humanise(model.phase)}</Fact>
-          <Fact name="Last update">{model.last === null ? 'none' : `v${model.last.version} ${humanise(model.last.outcome).toLowerCase()}`}</Fact>
+          <Fact name="Update">{model.phase === 'IDLE' ? 'none under way' : humanise(model.phase)}</Fact>
+          <Fact name="Last order">{model.last === null ? 'none' : `v${model.last.version} ${outcomeWords[model.last.outcome]}`}</Fact>
         </Facts>
       </div>
     </Panel>
+  );
+}
+
+function WaitingBadge({ model: { phase, last, desiredVersion } }: { model: Device['models'][number] }) {
+  if (phase !== 'IDLE') return <Badge tone="info">{humanise(phase)}</Badge>;
+  return last !== null && last.version === desiredVersion && last.outcome !== 'COMMITTED' ? (
+    <Badge tone="bad">{sentence(outcomeWords[last.outcome])}</Badge>
+  ) : (
+    <Badge tone="info">Waiting</Badge>
   );
 }
 

@@ -25,7 +25,9 @@ const stateWords: Record<StateFilter, string> = {
   offline: 'Offline',
   drifting: 'Drifting',
   failed: 'Failing',
+  degraded: 'Degraded',
   updating: 'Updating',
+  empty: 'No version',
   revoked: 'Revoked',
 };
 

@@ -8,7 +8,7 @@ import { alertsQuery, devicesQuery, jobsQuery, samplesQuery } from '../data/quer
 import { useRefusal } from '../data/use-session.ts';
 import { deviceId } from '@serin/protocol/ids';
 import { naturalOrder } from '../domain/device-health.ts';
-import { formatDate, formatFull, formatNumber, formatPercent, humanise, plural, sentence } from '../domain/format.ts';
+import { firstClause, formatDate, formatEvidence, formatFull, formatNumber, formatPercent, humanise, plural, sentence } from '../domain/format.ts';
 import { isRunning, jobFraction, jobTitle } from '../domain/job-view.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Button } from '../ui/button.tsx';
@@ -129,14 +129,14 @@ function AlertDetail({ alert }: { alert: Alert }) {
         <RetrainAction alert={alert} />
       </PanelHead>
       <div className="flex flex-col gap-5 p-4">
-        <p className="text-base">{sentence(alert.words)}</p>
+        <p className="text-base">{firstClause(alert.words)}</p>
         <AlertEvidence alert={alert} height={210} />
         <div className="grid gap-x-10 gap-y-5 md:grid-cols-2">
           <Facts className="content-start">
             <Fact name="Since">{formatFull(alert.since)}</Fact>
             <Fact name="Effect (corrected PSI)">{formatNumber(alert.effect)}</Fact>
             <Fact name="Evidence">
-              {formatNumber(alert.evidence)} <span className="text-ink-3">of {formatNumber(alert.threshold)}</span>
+              {formatEvidence(alert.evidence)} <span className="text-ink-3">of {formatNumber(alert.threshold)}</span>
             </Fact>
             <Fact name="Model">
               <Link to="/models" search={{ model: alert.model, version: alert.version }} className="text-link hover:underline">

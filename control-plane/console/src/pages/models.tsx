@@ -7,7 +7,7 @@ import { api } from '../data/api.ts';
 import { rememberJob, useAction } from '../data/actions.ts';
 import { modelsQuery, versionsQuery } from '../data/queries.ts';
 import { useRefusal } from '../data/use-session.ts';
-import { formatBytes, formatFull, formatMs, formatNumber, formatPercent, humanise, plural } from '../domain/format.ts';
+import { formatBytes, formatFull, formatMetric, formatMs, formatPercent, groupDigits, humanise, plural, sentence } from '../domain/format.ts';
 import { isComparable, quantisationPairs, servedAccuracy, type MetricPair } from '../domain/version-metrics.ts';
 import { Badge, Code } from '../ui/badge.tsx';
 import { Button } from '../ui/button.tsx';
@@ -135,7 +135,7 @@ function VersionRow({ model, version, open }: { model: Model; version: ModelVers
         )}
       </span>
       <span className="min-w-0 truncate text-sm text-ink-2">
-        {humanise(version.origin)}
+        {originWords[version.origin]}
         {version.note !== '' && <span className="text-ink-3">, {version.note}</span>}
       </span>
       <span className="hidden text-right text-sm md:block">
@@ -150,6 +150,13 @@ function VersionRow({ model, version, open }: { model: Model; version: ModelVers
     </Link>
   );
 }
+
+const originWords: Record<ModelVersion['origin'], string> = {
+  trained: 'Trained',
+  retrained: 'Retrained',
+  pushed: 'Pushed',
+  'demo-spoiled': 'Made bad on purpose',
+};
 
 function GateBadge({ version }: { version: ModelVersion }) {
   if (version.origin === 'demo-spoiled') return <Badge tone="warn">Spoiled for demo</Badge>;
@@ -184,9 +191,9 @@ function VersionDetail({ version, champion }: { version: ModelVersion; champion:
                 <div key={name} className="flex items-baseline gap-3 border-b border-line py-1.5 text-sm">
                   <dt className="min-w-0 flex-1 truncate text-ink-2">{humanise(name)}</dt>
                   {champion !== undefined && champion.version !== version.version && isComparable(name) && champion.metrics[name] !== undefined && (
-                    <dd className="text-xs text-ink-3">{formatNumber(champion.metrics[name])}</dd>
+                    <dd className="text-xs text-ink-3">{formatMetric(name, champion.metrics[name])}</dd>
                   )}
-                  <dd className="font-medium">{formatNumber(value)}</dd>
+                  <dd className="font-medium">{formatMetric(name, value)}</dd>
                 </div>
               ))}
             </dl>
@@ -196,7 +203,7 @@ function VersionDetail({ version, champion }: { version: ModelVersion; champion:
       <div className="flex min-w-0 flex-col gap-5">
         <StartRollout version={version} />
         <Facts>
-          <Fact name="Origin">{humanise(version.origin)}</Fact>
+          <Fact name="Origin">{originWords[version.origin]}</Fact>
           <Fact name="Made">
             <time dateTime={new Date(version.createdAt).toISOString()}>{formatFull(version.createdAt)}</time> by {version.createdBy}
           </Fact>
@@ -258,10 +265,7 @@ function Gate({ version: { gate } }: { version: ModelVersion }) {
             ) : (
               <X className="mt-0.5 size-4 shrink-0 text-bad" aria-label="not passed" />
             )}
-            <span className="min-w-0 flex-1">{check.words}</span>
-            <span className="text-xs whitespace-nowrap text-ink-3">
-              {formatNumber(check.value)} / {formatNumber(check.limit)}
-            </span>
+            <span className="min-w-0 flex-1">{sentence(groupDigits(check.words))}</span>
           </li>
         ))}
       </ul>

@@ -7,7 +7,7 @@ import { Sparkline } from '../charts/sparkline.tsx';
 import { keys } from '../data/keys.ts';
 import { alertsQuery, devicesQuery, jobsQuery, overviewQuery, rolloutsQuery } from '../data/queries.ts';
 import { versionShares } from '../domain/device-health.ts';
-import { formatCount, formatPercent, formatRate, formatSpan, humanise, plural, sentence } from '../domain/format.ts';
+import { firstClause, formatCount, formatPercent, formatRate, formatSpan, humanise, plural } from '../domain/format.ts';
 import { isRunning, jobFraction, jobTitle } from '../domain/job-view.ts';
 import { isLive } from '../domain/rollout-view.ts';
 import type { Rate } from '../live/merge.ts';
@@ -29,6 +29,7 @@ export function OverviewPage() {
   const active = rollouts.filter(isLive);
   const running = jobs.filter(isRunning);
   const open = alerts.filter(({ state }) => state === 'OPEN');
+  const strongest = open.toSorted((one, other) => other.effect - one.effect)[0];
   const busy = active.length + running.length + open.length > 0;
 
   return (
@@ -45,9 +46,7 @@ export function OverviewPage() {
             {running.map((job) => (
               <JobCard key={job.id} job={job} />
             ))}
-            {open.slice(0, 2).map((alert) => (
-              <AlertCard key={alert.id} alert={alert} />
-            ))}
+            {strongest !== undefined && <AlertCard alert={strongest} others={open.length - 1} />}
           </div>
         )}
       </div>
@@ -157,7 +156,7 @@ function Attention({ overview }: { overview: Overview }) {
             <li key={`${item.kind} ${item.id}`} className="flex items-center gap-3 px-4 py-2.5">
               <Icon className="size-4 shrink-0 text-warn" aria-hidden />
               <p className="min-w-0 flex-1 text-sm">
-                {item.words} <Ago at={item.since} className="text-xs whitespace-nowrap text-ink-3" />
+                {firstClause(item.words)} <Ago at={item.since} className="text-xs whitespace-nowrap text-ink-3" />
               </p>
               <AttentionAction item={item} />
             </li>
@@ -256,14 +255,18 @@ function JobCard({ job }: { job: Job }) {
   );
 }
 
-function AlertCard({ alert }: { alert: Alert }) {
+/** The alert with the largest effect: one cause often moves several statistics. */
+function AlertCard({ alert, others }: { alert: Alert; others: number }) {
   return (
     <Panel aria-label={`Alert: ${alert.statistic}`} data-testid="alert-open" data-id={alert.id}>
       <PanelHead title="Drift alert" note={<Ago at={alert.openedAt} />}>
         <Badge tone={alert.severity === 'high' ? 'bad' : 'warn'}>{humanise(alert.severity)}</Badge>
       </PanelHead>
       <div className="flex flex-col gap-3 p-4">
-        <p className="text-sm">{sentence(alert.words)}</p>
+        <p className="text-sm">
+          {firstClause(alert.words)}
+          {others > 0 && <span className="text-ink-3">; {plural(others, 'other statistic has', 'other statistics have')} an alert too</span>}
+        </p>
         <AlertEvidence alert={alert} height={140} />
         <Link to="/drift" search={{ alert: alert.id }} className="self-start text-sm font-medium text-link underline-offset-4 hover:underline">
           Devices, samples and what to do

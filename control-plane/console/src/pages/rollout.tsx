@@ -34,7 +34,7 @@ export function RolloutPage() {
     );
   }
   return (
-    <>
+    <div className="flex min-h-[calc(100dvh-3.25rem-4rem)] flex-col sm:min-h-[calc(100dvh-3.25rem)]">
       <Page
         name={`${rollout.model} v${rollout.version}`}
         title={
@@ -58,7 +58,7 @@ export function RolloutPage() {
           <p className="text-base" data-testid="rollout-words">
             {sentence(rollout.words)}
           </p>
-          {rollout.reason !== null && rollout.reason !== rollout.words && <p className="text-sm text-ink-2">{sentence(rollout.reason)}</p>}
+          {rollout.reason !== null && !rollout.words.includes(rollout.reason) && <p className="text-sm text-ink-2">{sentence(rollout.reason)}</p>}
         </Panel>
         <div className="grid items-start gap-5 lg:grid-cols-[minmax(0,1fr)_20rem] xl:grid-cols-[minmax(0,1fr)_24rem]">
           <div className="flex min-w-0 flex-col gap-5">
@@ -69,7 +69,7 @@ export function RolloutPage() {
         </div>
       </Page>
       <ActionBar rollout={rollout} />
-    </>
+    </div>
   );
 }
 
@@ -144,7 +144,7 @@ function ActionBar({ rollout }: { rollout: Rollout }) {
   const back = devicesRolledBack(rollout);
   const target = rollout.previous === null ? 'no version' : `v${rollout.previous}`;
   return (
-    <div className="sticky bottom-16 z-10 border-t border-line bg-page/92 backdrop-blur-sm sm:bottom-0">
+    <div className="sticky bottom-16 z-10 mt-auto border-t border-line bg-page/92 backdrop-blur-sm sm:bottom-0">
       <div className="mx-auto flex max-w-[92rem] flex-wrap items-center gap-2 px-4 py-3 sm:px-6 lg:px-8">
         <p className="mr-auto text-sm text-ink-2">
           Rolling back returns {plural(back.length, 'device')} to {target}

@@ -26,7 +26,7 @@ export function SampleGrid({ samples, withDevice = true }: { samples: readonly S
             </p>
             {sample.truth !== null && (
               <p className={cn('truncate text-2xs', wrong ? 'text-bad' : 'text-ink-3')} title={`Label by ${humanise(sample.truth.origin).toLowerCase()}`}>
-                {wrong ? `is ${sample.truth.label}` : 'right'}, {humanise(sample.truth.origin).toLowerCase()}
+                {wrong ? `wrong: ${sample.truth.label}` : 'right'}
               </p>
             )}
             {withDevice && (

@@ -6,7 +6,7 @@ import { api } from '../data/api.ts';
 import { rememberJob, useAction } from '../data/actions.ts';
 import { jobsQuery } from '../data/queries.ts';
 import { useRefusal } from '../data/use-session.ts';
-import { formatDate, formatNumber, formatPercent, formatSpan, humanise, sentence } from '../domain/format.ts';
+import { formatDate, formatMetric, formatPercent, formatSpan, humanise, sentence } from '../domain/format.ts';
 import { isRunning, jobFraction, jobTitle, jobTone } from '../domain/job-view.ts';
 import { Badge, Code } from '../ui/badge.tsx';
 import { Button } from '../ui/button.tsx';
@@ -93,7 +93,7 @@ function OpenJob({ job }: { job: Job }) {
           {metrics.map(([name, value]) => (
             <div key={name} className="flex justify-between gap-2">
               <dt className="truncate text-ink-3">{humanise(name)}</dt>
-              <dd className="font-medium">{formatNumber(value)}</dd>
+              <dd className="font-medium">{formatMetric(name, value)}</dd>
             </div>
           ))}
         </dl>

@@ -3,14 +3,16 @@ import { cn } from './cn.ts';
 
 export const healthText: Record<Health, string> = {
   failed: 'text-bad',
+  degraded: 'text-bad',
   drifting: 'text-warn',
   updating: 'text-info',
+  empty: 'text-idle',
   online: 'text-ok',
   offline: 'text-idle',
   revoked: 'text-idle',
 };
 
-/** A shape per state, so that colour is never the only sign: disc, ring, triangle, half disc, cross in a square, bar. */
+/** A shape per state, so that colour is never the only sign: disc, rings, triangles, half disc, cross in a square. */
 const shapes: Record<Health, React.ReactNode> = {
   online: <circle cx="6" cy="6" r="4" fill="currentColor" />,
   offline: <circle cx="6" cy="6" r="3.5" fill="none" stroke="currentColor" strokeWidth="1.5" strokeDasharray="2 1.6" />,
@@ -21,6 +23,8 @@ const shapes: Record<Health, React.ReactNode> = {
     </>
   ),
   drifting: <path d="M6 1.2 11.200 10.500H.8Z" fill="currentColor" />,
+  degraded: <path d="M6 10.8.8 1.5h10.400Z" fill="currentColor" />,
+  empty: <circle cx="6" cy="6" r="3.500" fill="none" stroke="currentColor" strokeWidth="1.500" />,
   failed: (
     <>
       <rect x="1.500" y="1.500" width="9" height="9" rx="1.500" fill="currentColor" />
