@@ -46,6 +46,15 @@ test('who is late gets the newest frame, and the ones passed over are counted on
   expect(camera.takeSkipped()).toBe(0);
 });
 
+test('how many frames passed is known before the next one is asked for', async () => {
+  const clock = manualClock();
+  const camera = open(clock);
+  clock.advance(1_000);
+  expect(camera.takeSkipped()).toBe(10);
+  expect((await camera.next(never))?.capturedAt).toBe(1_000);
+  expect(camera.takeSkipped()).toBe(0);
+});
+
 test('a closed camera, or an ended wait, gives no frame', async () => {
   const camera = open(manualClock());
   expect(await camera.next(AbortSignal.abort())).toBeUndefined();

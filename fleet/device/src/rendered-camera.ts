@@ -28,6 +28,13 @@ export function createRenderedCamera({ fps, light, clock, random }: RenderedCame
     return asker.ended;
   };
 
+  /** Frames that fell due before the newest one are gone, whether somebody asks for it or only how many there were. */
+  const passOver = (): void => {
+    const late = Math.max(0, Math.floor((clock.elapsed() - dueAt) / periodMs));
+    skipped += late;
+    dueAt += late * periodMs;
+  };
+
   return {
     description: `rendered bin camera, ${fps} frames a second`,
     synthetic: true,
@@ -36,14 +43,14 @@ export function createRenderedCamera({ fps, light, clock, random }: RenderedCame
       const ended = endedFor(signal);
       for (let waitMs = dueAt - clock.elapsed(); waitMs > 0 && !ended.aborted; waitMs = dueAt - clock.elapsed()) await clock.sleep(waitMs, ended);
       if (ended.aborted) return undefined;
-      const late = Math.floor((clock.elapsed() - dueAt) / periodMs);
-      skipped += late;
-      const capturedAt = dueAt + late * periodMs;
-      dueAt = capturedAt + periodMs;
+      passOver();
+      const capturedAt = dueAt;
+      dueAt += periodMs;
       const { label } = renderFrame(random, light(), pixels);
       return { pixels, capturedAt, truth: { label, origin: 'simulated-annotator' } };
     },
     takeSkipped() {
+      passOver();
       const taken = skipped;
       skipped = 0;
       return taken;
