@@ -87,6 +87,9 @@ async function registerPlugins(app: FastifyInstance, { publicUrl }: ApiServerOpt
 async function registerDocs(app: FastifyInstance): Promise<void> {
   await app.register(swaggerUi, {
     routePrefix: '/docs',
+    theme: { title: 'Serin API' },
+    // Without the bar on top: there is one description here, and the mark is another project's.
+    uiConfig: { layout: 'BaseLayout', deepLinking: true },
     uiHooks: {
       onRequest: async (request) => {
         await requireRole(request, 'viewer');

@@ -92,6 +92,19 @@ test('windows are kept once, whole, and acknowledged after that, however often t
   expect(told).toContainEqual({ type: 'device', id: 'ada' });
 });
 
+test('a window is kept with its drift and the statistic that moved most', async () => {
+  await ingest.stop(1_000);
+  ingest = create({ gauge: { prepare: async () => {}, driftOf: (_, { seq }) => (seq === 1 ? { effect: 0.4, statistic: 'contrast' } : null) } });
+  await ingest.start(new AbortController().signal);
+  ingest.accept(up(ada, 'tel'), telemetryBytes([testWindow({ seq: 1 }), testWindow({ seq: 2 })]));
+  await ingest.settled();
+  const rows = await store.db.select({ drift: windows.drift, statistic: windows.driftStatistic }).from(windows).orderBy(windows.seq);
+  expect(rows).toEqual([
+    { drift: 0.4, statistic: 'contrast' },
+    { drift: null, statistic: null },
+  ]);
+});
+
 test('gaps in the numbering are counted, and filled by windows that come late, also after a restart', async () => {
   ingest.accept(up(ada, 'tel'), telemetryBytes([testWindow({ seq: 0 }), testWindow({ seq: 5 })]));
   await ingest.settled();
