@@ -24,7 +24,7 @@ export function DeviceGrid({ devices, canaries }: { devices: readonly Device[]; 
             <span className="text-2xs text-ink-3">{plural(group.devices.length, 'device')}</span>
           </div>
           {devices.length <= cellsMost && (
-            <div className="grid grid-cols-[repeat(auto-fill,minmax(min(10.75rem,100%),1fr))] gap-2">
+            <div className="grid grid-cols-[repeat(auto-fill,minmax(min(9.5rem,100%),1fr))] sm:grid-cols-[repeat(auto-fill,minmax(min(10.75rem,100%),1fr))] gap-2">
               {group.devices.map((device) => (
                 <DeviceCell key={device.id} device={device} canary={canaries.has(device.id)} />
               ))}
