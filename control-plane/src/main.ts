@@ -68,8 +68,19 @@ async function announce(plane: ControlPlane): Promise<ServerReady> {
   return ready;
 }
 
+/** At a start nothing goes on by itself: this process ends. */
+function startError(thrown: unknown): SerinError {
+  const error = asSerinError(thrown, 'START_FAILED');
+  if (error.code !== 'DISK_FULL') return error;
+  return new SerinError('DISK_FULL', {
+    ...(error.detail === undefined ? {} : { detail: error.detail }),
+    hint: 'Free some space and start again',
+    cause: error,
+  });
+}
+
 function fail(thrown: unknown, exitCode: number): number {
-  process.stderr.write(`${describeError(asSerinError(thrown, 'START_FAILED'))}\n`);
+  process.stderr.write(`${describeError(startError(thrown))}\n`);
   return exitCode;
 }
 

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo } from 'node:net';
@@ -22,8 +22,10 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-async function untilListening(port: number): Promise<void> {
+/** False when the program ended first: whoever answers then is somebody else. */
+async function untilListening(port: number, child: ChildProcess): Promise<boolean> {
   for (let attempt = 0; ; attempt++) {
+    if (child.exitCode !== null) return false;
     const socket = connect(port, '127.0.0.1');
     const opened = await Promise.race([
       once(socket, 'connect').then(() => true),
@@ -33,9 +35,22 @@ async function untilListening(port: number): Promise<void> {
       ),
     ]).catch(() => false);
     socket.destroy();
-    if (opened) return;
+    if (opened) return child.exitCode === null;
     if (attempt > 200) throw new Error('mosquitto does not listen');
     await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+
+/** Mosquitto cannot pick a port itself, and between the look for a free one and its use somebody may take it: then it says so, and another is taken. */
+async function listenSomewhere(start: (port: number) => Promise<ChildProcess>): Promise<{ child: ChildProcess; port: number }> {
+  for (let attempt = 1; ; attempt++) {
+    const port = await freePort();
+    const child = await start(port);
+    let said = '';
+    child.stderr?.on('data', (bytes: Buffer) => (said += bytes.toString()));
+    const closed = once(child, 'close').then(() => false);
+    if (await Promise.race([untilListening(port, child), closed])) return { child, port };
+    if (attempt >= 5 || !said.includes('Address already in use')) throw new Error(`mosquitto ended: ${said}`);
   }
 }
 
@@ -44,26 +59,25 @@ brokerContract(
   async (authority) => {
     const folder = await mkdtemp(path.join(tmpdir(), 'serin-mosquitto-'));
     const file = (name: string): string => path.join(folder, name);
-    const port = await freePort();
-    const { conf, acl } = mosquittoConfig({
+    const options = {
       host: '127.0.0.1',
-      port,
       caPath: file('ca.pem'),
       certPath: file('server.pem'),
       keyPath: file('server.key'),
       aclPath: file('acl'),
       ...(process.getuid?.() === 0 ? { runAs: 'root' } : {}),
-    });
+    };
+    const { acl } = mosquittoConfig({ ...options, port: 0 });
     await writeFile(file('ca.pem'), authority.caPem);
     await writeFile(file('server.pem'), authority.server.certPem);
     await writeFile(file('server.key'), authority.server.keyPem);
     await writeFile(file('acl'), acl);
-    await writeFile(file('mosquitto.conf'), conf);
-    const child = spawn(program ?? 'mosquitto', ['-c', file('mosquitto.conf')], { stdio: ['ignore', 'ignore', 'pipe'] });
-    let said = '';
-    child.stderr.on('data', (bytes: Buffer) => (said += bytes.toString()));
+    const { child, port } = await listenSomewhere(async (candidate) => {
+      const { conf } = mosquittoConfig({ ...options, port: candidate });
+      await writeFile(file('mosquitto.conf'), conf);
+      return spawn(program ?? 'mosquitto', ['-c', file('mosquitto.conf')], { stdio: ['ignore', 'ignore', 'pipe'] });
+    });
     const ended = once(child, 'exit');
-    await Promise.race([untilListening(port), ended.then(() => Promise.reject(new Error(`mosquitto ended: ${said}`)))]);
     return {
       url: `mqtts://127.0.0.1:${port}`,
       async stop() {
