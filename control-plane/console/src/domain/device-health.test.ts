@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { countHealth, deviceHealth, devicesChangedBy, healthReason, groupBySite, versionShares } from './device-health.ts';
+import { countHealth, deviceHealth, devicesChangedBy, healthReason, groupBySite, unwellWords, versionShares } from './device-health.ts';
 import { makeDevice, makeDeviceModel } from './testing.ts';
 
 const rejected = { version: 5, outcome: 'REJECTED' as const, code: 'BUNDLE_SIGNATURE_INVALID', detail: null };
@@ -65,6 +65,13 @@ test('shares of versions leave out the revoked and put the newest first', () => 
 test('every device is counted once', () => {
   const counts = countHealth([makeDevice('a'), makeDevice('b', { online: false }), makeDevice('c', { state: 'REVOKED' })]);
   expect(counts).toEqual({ failed: 0, degraded: 0, drifting: 0, updating: 0, empty: 0, online: 1, offline: 1, revoked: 1 });
+});
+
+test('how many are not well is said in one line', () => {
+  expect(unwellWords([makeDevice('a'), makeDevice('b', { online: false })])).toBeNull();
+  expect(unwellWords([makeDevice('a', { live: live(0.5) }), makeDevice('b', { live: live(1) }), makeDevice('c', { error: { code: 'X', detail: '' } })])).toBe(
+    '1 device failing, 2 degraded',
+  );
 });
 
 test('a rollout changes the devices in service that run something else', () => {

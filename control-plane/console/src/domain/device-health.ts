@@ -1,5 +1,5 @@
 import type { Device } from '@serin/protocol/api/resources';
-import { formatPercent, humanise } from './format.ts';
+import { formatPercent, humanise, plural } from './format.ts';
 
 /** One word per device, worst first; colour and shape follow it everywhere. */
 export const healthOrder = ['failed', 'degraded', 'drifting', 'updating', 'empty', 'online', 'offline', 'revoked'] as const;
@@ -65,6 +65,15 @@ export function countHealth(devices: readonly Device[]): Record<Health, number> 
   const counts: Record<Health, number> = { failed: 0, degraded: 0, drifting: 0, updating: 0, empty: 0, online: 0, offline: 0, revoked: 0 };
   for (const device of devices) counts[deviceHealth(device)] += 1;
   return counts;
+}
+
+/** How many are not well, in words; null when all are. */
+export function unwellWords(devices: readonly Device[]): string | null {
+  const counts = countHealth(devices);
+  const words = (['failed', 'degraded', 'drifting'] as const)
+    .filter((health) => counts[health] > 0)
+    .map((health, index) => `${index === 0 ? plural(counts[health], 'device') : String(counts[health])} ${healthLabel[health].toLowerCase()}`);
+  return words.length === 0 ? null : words.join(', ');
 }
 
 export interface SiteGroup {

@@ -21,6 +21,8 @@ function hooks(device: Device, health: Health) {
   return { 'data-testid': `device-${device.id}`, 'data-version': device.models[0]?.version ?? '', 'data-state': health };
 }
 
+const quietWords = (health: Health): string => (health === 'online' ? 'no frame yet' : healthLabel[health].toLowerCase());
+
 /** A device as a cell: state by colour and shape, what it runs, how fast. */
 export function DeviceCell({ device, canary }: { device: Device; canary: boolean }) {
   const health = deviceHealth(device);
@@ -49,11 +51,13 @@ export function DeviceCell({ device, canary }: { device: Device; canary: boolean
         {moving && <span className="font-mono text-xs text-ink-2">→ v{model.desiredVersion}</span>}
         {canary && <span className="sr-only">canary</span>}
         <span className="ml-auto text-2xs text-ink-2 tabular-nums">
-          {quiet
-            ? health === 'online'
-              ? 'no frame yet'
-              : healthLabel[health].toLowerCase()
-            : `${formatRate(device.live?.inferencesPerS)}/s · ${formatMs(device.live?.p95Ms)}`}
+          {quiet ? (
+            quietWords(health)
+          ) : (
+            <>
+              {formatRate(device.live?.inferencesPerS)}/s<span className="max-sm:hidden"> · {formatMs(device.live?.p95Ms)}</span>
+            </>
+          )}
         </span>
       </span>
       {model !== undefined && model.progress !== null && model.phase !== 'IDLE' && (

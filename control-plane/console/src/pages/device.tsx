@@ -23,7 +23,7 @@ import { Empty, Fact, Facts, Page, Panel, PanelHead, Skeleton } from '../ui/pane
 import { ProgressBar } from '../ui/progress.tsx';
 import { Segmented } from '../ui/segmented.tsx';
 import { Ago } from '../ui/time.tsx';
-import { SampleGrid } from './sample-grid.tsx';
+import { labelOrigins, SampleGrid } from './sample-grid.tsx';
 
 const route = getRouteApi('/shell/devices/$id');
 const refetchLeastMs = 2000;
@@ -198,7 +198,7 @@ function Samples({ id }: { id: DeviceId }) {
   if (samples.length === 0) return null;
   return (
     <Panel aria-labelledby="samples" className="max-lg:order-4">
-      <PanelHead id="samples" title="Recent samples" note="frames the device sent along" />
+      <PanelHead id="samples" title="Recent samples" note={`frames the device sent along, ${labelOrigins(samples)}`} />
       <SampleGrid samples={samples.slice(0, 16)} withDevice={false} />
     </Panel>
   );

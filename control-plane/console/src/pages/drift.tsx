@@ -19,7 +19,7 @@ import { ProgressBar } from '../ui/progress.tsx';
 import { Segmented } from '../ui/segmented.tsx';
 import { Ago, Elapsed } from '../ui/time.tsx';
 import { AlertEvidence } from './alert-evidence.tsx';
-import { SampleGrid } from './sample-grid.tsx';
+import { labelOrigins, SampleGrid } from './sample-grid.tsx';
 
 const route = getRouteApi('/shell/drift');
 
@@ -221,7 +221,7 @@ function Samples() {
   const { data: samples } = useQuery(samplesQuery(parsed.success ? { device: parsed.data } : {}));
   return (
     <Panel aria-labelledby="samples">
-      <PanelHead id="samples" title="Recent samples" note="frames that devices sent along, with the origin of each label">
+      <PanelHead id="samples" title="Recent samples" note={`frames that devices sent along, ${labelOrigins(samples ?? [])}`}>
         <SelectField
           label="Device"
           hideLabel

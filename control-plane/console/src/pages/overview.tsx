@@ -6,7 +6,7 @@ import type { Alert, Device, Job, Overview, Rollout } from '@serin/protocol/api/
 import { Sparkline } from '../charts/sparkline.tsx';
 import { keys } from '../data/keys.ts';
 import { alertsQuery, devicesQuery, jobsQuery, overviewQuery, rolloutsQuery } from '../data/queries.ts';
-import { versionShares } from '../domain/device-health.ts';
+import { unwellWords, versionShares } from '../domain/device-health.ts';
 import { firstClause, formatCount, formatPercent, formatRate, formatSpan, humanise, plural } from '../domain/format.ts';
 import { isRunning, jobFraction, jobTitle } from '../domain/job-view.ts';
 import { isLive } from '../domain/rollout-view.ts';
@@ -29,11 +29,12 @@ export function OverviewPage() {
   const active = rollouts.filter(isLive);
   const running = jobs.filter(isRunning);
   const open = alerts.filter(({ state }) => state === 'OPEN');
+  const unwell = unwellWords(devices ?? []);
   const strongest = open.toSorted((one, other) => other.effect - one.effect)[0];
   const busy = active.length + running.length + open.length > 0;
 
   return (
-    <Page title="Overview" note={overview?.attention.length === 0 && <Calm />}>
+    <Page title="Overview" note={overview?.attention.length === 0 && devices !== undefined && (unwell === null ? <Calm /> : unwell)}>
       {overview !== undefined && overview.attention.length > 0 && <Attention overview={overview} />}
       <KeyFigures overview={overview} devices={devices} />
       <div className={busy ? 'grid items-start gap-5 lg:grid-cols-[minmax(0,1fr)_22rem] xl:grid-cols-[minmax(0,1fr)_26rem]' : ''}>

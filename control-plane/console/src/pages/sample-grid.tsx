@@ -3,6 +3,12 @@ import type { Sample } from '@serin/protocol/api/resources';
 import { formatFull, formatPercent, humanise } from '../domain/format.ts';
 import { cn } from '../ui/cn.ts';
 
+/** Who says what the frames show: the origin of the labels belongs beside them. */
+export function labelOrigins(samples: readonly Sample[]): string {
+  const origins = new Set(samples.flatMap(({ truth }) => (truth === null ? [] : [humanise(truth.origin).toLowerCase()])));
+  return origins.size === 0 ? 'not labelled' : `labelled by ${[...origins].join(', ')}`;
+}
+
 /** Frames with what the model said, and the truth with its origin where anybody knows it. */
 export function SampleGrid({ samples, withDevice = true }: { samples: readonly Sample[]; withDevice?: boolean }) {
   return (
@@ -26,7 +32,7 @@ export function SampleGrid({ samples, withDevice = true }: { samples: readonly S
             </p>
             {sample.truth !== null && (
               <p className={cn('truncate text-2xs', wrong ? 'text-bad' : 'text-ink-3')} title={`Label by ${humanise(sample.truth.origin).toLowerCase()}`}>
-                {wrong ? `wrong: ${sample.truth.label}` : 'right'}
+                {wrong ? `in truth ${sample.truth.label}` : 'right'}
               </p>
             )}
             {withDevice && (
