@@ -52,7 +52,7 @@ function windowAt(seq: number, to: number): TelemetryWindow {
   };
 }
 
-async function addWindow(device: string, seq: number, to: number): Promise<void> {
+async function addWindow(device: string, seq: number, to: number, more: Partial<typeof windows.$inferInsert> = {}): Promise<void> {
   const body = encodeWindow(windowAt(seq, to));
   const row = {
     device,
@@ -72,6 +72,7 @@ async function addWindow(device: string, seq: number, to: number): Promise<void>
     drift: 0.2,
     driftStatistic: 'contrast',
     body,
+    ...more,
   };
   await db.insert(windows).values(row);
 }
@@ -142,10 +143,12 @@ test('live figures come from the newest window, while it is fresh and the device
   await addDevice('cam-3', { online: false });
   await addWindow('cam-1', 1, now - 5000);
   await addWindow('cam-1', 2, now - 1000);
+  await addWindow('cam-1', 0, now - 9000, { bad: 16, wrong: 7 });
+  await addWindow('cam-1', 9, now - 2000, { version: 2, bad: 20 });
   await addWindow('cam-2', 1, now - 3_600_000);
   await addWindow('cam-3', 1, now - 1000);
   const { items } = await listDevices(db, { limit: 10 }, view);
-  expect(items[0]?.live).toEqual({ at: now - 1000, inferencesPerS: 20, p50Ms: 1, p95Ms: 2, badShare: 0.2, rightShare: 0.9, meanConfidence: 0.9 });
+  expect(items[0]?.live).toEqual({ at: now - 1000, inferencesPerS: 20, p50Ms: 1, p95Ms: 2, badShare: 0.4, rightShare: 0.7, meanConfidence: 0.9 });
   expect(items[0]?.drift).toEqual({ statistic: 'contrast', effect: 0.2, alerting: false });
   expect([items[1]?.live, items[2]?.live]).toEqual([null, null]);
   const overview = await viewOverview(db, view);

@@ -27,9 +27,11 @@ interface NewestWindow {
   to_at: string | number;
   from_at: string | number;
   run: number;
-  bad: number;
-  judged: number;
-  wrong: number;
+  /** Sums over the fresh windows of the same version: a single one may hold too few frames for a share. */
+  recent_run: number;
+  recent_bad: number;
+  recent_judged: number;
+  recent_wrong: number;
   p50_ms: number | null;
   p95_ms: number | null;
   drift: number | null;
@@ -65,10 +67,13 @@ async function newestWindows(db: Db, ids: readonly string[], since: number): Pro
   );
   const rows = await selectRows<NewestWindow>(
     db,
-    sql`select newest.* from (values ${wanted}) as wanted(id)
+    sql`select newest.*, recent.* from (values ${wanted}) as wanted(id)
         cross join lateral (
-          select device, from_at, to_at, run, bad, judged, wrong, p50_ms, p95_ms, drift, drift_statistic, body from ${windows}
-          where device = wanted.id and to_at >= ${since} order by to_at desc limit 1) as newest`,
+          select device, model, version, from_at, to_at, run, p50_ms, p95_ms, drift, drift_statistic, body from ${windows}
+          where device = wanted.id and to_at >= ${since} order by to_at desc limit 1) as newest
+        cross join lateral (
+          select sum(run)::float8 as recent_run, sum(bad)::float8 as recent_bad, sum(judged)::float8 as recent_judged, sum(wrong)::float8 as recent_wrong
+          from ${windows} where device = newest.device and to_at >= ${since} and model = newest.model and version = newest.version) as recent`,
   );
   return new Map(rows.map((row) => [row.device, row]));
 }
@@ -91,8 +96,8 @@ function liveOf(window: NewestWindow): Device['live'] {
     inferencesPerS: window.run / seconds,
     p50Ms: window.p50_ms,
     p95Ms: window.p95_ms,
-    badShare: window.run === 0 ? null : window.bad / window.run,
-    rightShare: window.judged === 0 ? null : 1 - window.wrong / window.judged,
+    badShare: window.recent_run === 0 ? null : window.recent_bad / window.recent_run,
+    rightShare: window.recent_judged === 0 ? null : 1 - window.recent_wrong / window.recent_judged,
     meanConfidence: confidence === undefined || confident === 0 ? null : confidence.sum / confident,
   };
 }

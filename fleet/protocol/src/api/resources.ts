@@ -36,7 +36,7 @@ export const device = z.object({
   agent: z.string(),
   platform: z.string(),
   models: z.array(deviceModel),
-  /** From the newest telemetry window. */
+  /** From the newest telemetry window, shares from the last few. */
   live: z.nullable(
     z.object({
       at: timestampMs,
