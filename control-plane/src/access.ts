@@ -126,7 +126,8 @@ export async function createToken(
   });
 }
 
-const parentName = 'parent process';
+/** Stands in the audit and beside what it started. */
+const parentName = 'launcher';
 
 /** The token of the program that started this one: there is one, and each start makes it anew. */
 export async function replaceParentToken({ store, clock }: AccessContext): Promise<string> {

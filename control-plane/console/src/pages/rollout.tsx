@@ -78,7 +78,7 @@ function Members({ rollout }: { rollout: Rollout }) {
     <Panel aria-labelledby="members">
       <PanelHead id="members" title="Devices" note={plural(rollout.members.length, 'member')} />
       {rollout.members.length === 0 && <Empty title="No device has been given the version yet" />}
-      <ul className="grid sm:grid-cols-2 xl:grid-cols-3">
+      <ul className={cn('grid', rollout.members.length > 2 && 'sm:grid-cols-2 xl:grid-cols-3')}>
         {rollout.members
           .toSorted((one, other) => one.stage - other.stage || one.device.localeCompare(other.device, 'en', { numeric: true }))
           .map((member) => (
