@@ -222,7 +222,7 @@ export class Updater {
         if (this.#stopping.signal.aborted) break;
         await this.#apply(event);
       } catch (thrown) {
-        // The journal itself could not be written: nothing moved, the same step is taken again.
+        // The journal could not be written or the bundle has no room: nothing moved, the same step is taken again.
         const error = asSerinError(thrown);
         this.#fault = { code: error.code, detail: error.message.slice(0, 300) };
         log('error', 'update step failed', { model: this.model, code: error.code, detail: error.message });
@@ -310,6 +310,8 @@ export class Updater {
     } catch (thrown) {
       if (signal.aborted && !isWayOut) return { kind: 'SUPERSEDED' };
       const error = asSerinError(thrown);
+      // Space comes back: the order stands, and whoever gave it sees why it waits.
+      if (state === 'DOWNLOADING' && error.code === 'DISK_FULL') throw error;
       const cause = { code: error.code, detail: error.detail ?? error.message };
       if (isWayOut) {
         this.#parts.log('error', 'update step failed', { model: this.model, state, ...cause });

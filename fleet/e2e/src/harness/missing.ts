@@ -1,4 +1,4 @@
-export type SystemPart = 'chromium' | 'postgres' | 'mosquitto';
+export type SystemPart = 'chromium' | 'postgres' | 'mosquitto' | 'mount';
 
 /** Whether scripts/test.mjs found that this machine lacks one of them; suites that need it skip, and in CI that is a failure. */
 export function isMissing(...parts: SystemPart[]): boolean {

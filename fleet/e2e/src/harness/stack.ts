@@ -21,7 +21,7 @@ export interface Stack {
   readonly parts: { database?: Part; broker?: Part };
   server(): Running<ServerReady>;
   startServer(): Promise<void>;
-  startAgent(name: string, options?: { fps?: number }): Promise<Running<{ device: string }>>;
+  startAgent(name: string, options?: { fps?: number; data?: string }): Promise<Running<{ device: string }>>;
   startVirtual(count: number): Promise<Running<unknown>>;
   device(name: string): Promise<Device>;
   devices(): Promise<Device[]>;
@@ -33,9 +33,10 @@ export interface Stack {
 /** Fast clocks, so that minutes pass in seconds; everything else is the product as it ships. */
 const fastSettings = { SERIN_WINDOW_MS: '1000', SERIN_DEMO: 'true', SERIN_LOG_LEVEL: 'info' };
 
-export async function startStack(kind: StackKind, settings: Record<string, string> = {}): Promise<Stack> {
+export async function startStack(kind: StackKind, settings: Record<string, string> = {}, { logFile }: { logFile?: string } = {}): Promise<Stack> {
   const folder = mkdtempSync(path.join(tmpdir(), 'serin-e2e-'));
   const scene = path.join(folder, 'scene.json');
+  const serverLog = logFile ?? path.join(folder, 'server.log');
   const serverData = path.join(folder, 'server');
   const running = new Set<Running<unknown>>();
   const parts: Stack['parts'] = {};
@@ -87,7 +88,7 @@ export async function startStack(kind: StackKind, settings: Record<string, strin
   };
 
   async function startServer(): Promise<void> {
-    server = track(await startProgram<ServerReady>({ program: 'server', args: [], env, logFile: path.join(folder, 'server.log') }));
+    server = track(await startProgram<ServerReady>({ program: 'server', args: [], env, logFile: serverLog }));
     current?.feed.close();
     const { httpUrl, adminToken } = server.ready;
     current = { api: createApiClient({ baseUrl: httpUrl, fetch, token: adminToken }), feed: openFeed(httpUrl, adminToken) };
@@ -111,8 +112,7 @@ export async function startStack(kind: StackKind, settings: Record<string, strin
     server: () => present().server,
     startServer,
     setLight,
-    async startAgent(name, { fps = 10 } = {}) {
-      const data = path.join(folder, 'agents', name);
+    async startAgent(name, { fps = 10, data = path.join(folder, 'agents', name) } = {}) {
       const args = ['--data', data, '--name', name, '--site', 'hall-a', '--fps', String(fps), '--scene', scene];
       if (!joined.has(name)) {
         mkdirSync(data, { recursive: true });
@@ -141,7 +141,7 @@ export async function startStack(kind: StackKind, settings: Record<string, strin
     },
     device: (name) => api('getDevice', { params: { id: deviceId.parse(name) } }),
     devices: async () => (await api('listDevices', { query: { limit: '500' } })).items,
-    logOf: (program) => readFileSync(path.join(folder, `${program}.log`), 'utf8'),
+    logOf: (program) => readFileSync(program === 'server' ? serverLog : path.join(folder, `${program}.log`), 'utf8'),
     async stop() {
       current?.feed.close();
       const devices = [...running].filter((program) => program !== server);
