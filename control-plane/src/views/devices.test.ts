@@ -115,6 +115,10 @@ test('filters find what they say; what people type is text, not a pattern', asyn
   expect(await idsOf({ state: 'revoked' })).toEqual(['cam_3']);
   expect(await idsOf({ state: 'failed' })).toEqual(['cam-1']);
   expect(await idsOf({ state: 'drifting' })).toEqual(['cam-1']);
+  expect((await listDevices(db, { limit: 1 }, view)).items[0]?.drift).toEqual({ statistic: 'brightness', effect: 0, alerting: true });
+  await db.update(alerts).set({ version: 7 });
+  expect(await idsOf({ state: 'drifting' })).toEqual([]);
+  expect((await listDevices(db, { limit: 1 }, view)).items[0]?.drift).toBeNull();
   await db.update(desired).set({ models: [{ ...order, version: 1 }] });
   expect(await idsOf({ state: 'failed' })).toEqual([]);
   expect(await idsOf({ version: '1' })).toEqual(['cam-1']);

@@ -55,7 +55,9 @@ function conditionOf({ cursor, q, state, version }: DeviceFilter): SQL | undefin
   if (state === 'revoked') conditions.push(eq(devices.state, 'REVOKED'));
   if (state === 'failed') conditions.push(sql`(${devices.reported}->'error' is not null or ${failsItsOrder})`);
   if (state === 'drifting')
-    conditions.push(sql`exists (select 1 from ${alerts} where ${alerts.state} = 'OPEN' and ${alerts.body}->'devices' @> to_jsonb(${devices.id}))`);
+    conditions.push(
+      sql`exists (select 1 from ${alerts} where ${alerts.state} = 'OPEN' and ${reported}->'active'->>'version' = ${alerts.version}::text and ${alerts.body}->'devices' @> to_jsonb(${devices.id}))`,
+    );
   return and(...conditions);
 }
 
@@ -78,11 +80,15 @@ async function newestWindows(db: Db, ids: readonly string[], since: number): Pro
   return new Map(rows.map((row) => [row.device, row]));
 }
 
+const driftKey = (device: string, model: string, version: number): string => `${device} ${model} ${version}`;
+
+/** By device and the version that the alert is about: a device that runs another one by now does not drift. */
 async function driftingDevices(db: Db): Promise<Map<string, string>> {
-  const open = await db.select({ statistic: alerts.statistic, body: alerts.body }).from(alerts).where(eq(alerts.state, 'OPEN'));
+  const { statistic, model, version, body } = alerts;
+  const open = await db.select({ statistic, model, version, body }).from(alerts).where(eq(alerts.state, 'OPEN'));
   const drifting = new Map<string, string>();
-  for (const { statistic, body } of open) {
-    for (const id of (body as { devices?: string[] }).devices ?? []) drifting.set(id, statistic);
+  for (const alert of open) {
+    for (const id of (alert.body as { devices?: string[] }).devices ?? []) drifting.set(driftKey(id, alert.model, alert.version), alert.statistic);
   }
   return drifting;
 }
@@ -148,6 +154,14 @@ function deviceOf(row: DeviceRow, wanted: DesiredRow | undefined, window: Newest
   };
 }
 
+function driftingBy({ id, reported }: DeviceRow, drifting: ReadonlyMap<string, string>): string | undefined {
+  for (const { model, active } of reported?.models ?? []) {
+    const statistic = active === undefined ? undefined : drifting.get(driftKey(id, model, active.version));
+    if (statistic !== undefined) return statistic;
+  }
+  return undefined;
+}
+
 async function viewRows(db: Db, rows: readonly DeviceRow[], { windowMs, now }: ViewSettings): Promise<Device[]> {
   const ids = rows.map(({ id }) => id);
   if (ids.length === 0) return [];
@@ -155,7 +169,7 @@ async function viewRows(db: Db, rows: readonly DeviceRow[], { windowMs, now }: V
   const newest = await newestWindows(db, ids, now - freshMs(windowMs));
   const drifting = await driftingDevices(db);
   const intent = new Map(wanted.map((row) => [row.device, row]));
-  return rows.map((row) => deviceOf(row, intent.get(row.id), row.online ? newest.get(row.id) : undefined, drifting.get(row.id)));
+  return rows.map((row) => deviceOf(row, intent.get(row.id), row.online ? newest.get(row.id) : undefined, driftingBy(row, drifting)));
 }
 
 export async function listDevices(db: Db, filter: DeviceFilter, settings: ViewSettings): Promise<{ items: Device[]; next: string | null; total: number }> {

@@ -18,7 +18,7 @@ describe('the health of a device', () => {
     ['one with an effect but no alert', makeDevice('a', { drift: { statistic: 'brightness', effect: 0.4, alerting: false } }), 'online'],
     ['one that drifts and is wrong', makeDevice('a', { live: live(0.5), drift: { statistic: 'brightness', effect: 1, alerting: true } }), 'drifting'],
     ['one that is wrong half of the time', makeDevice('a', { live: live(0.5) }), 'degraded'],
-    ['one that is wrong now and then', makeDevice('a', { live: live(0.25) }), 'online'],
+    ['one that is wrong now and then', makeDevice('a', { live: live(0.15) }), 'online'],
     ['one that waits for its first version', makeDevice('a', { models: [] }), 'empty'],
     ['one that is gone, whatever it said last', makeDevice('a', { online: false, error: { code: 'INFERENCE_CRASHED', detail: '' } }), 'offline'],
     ['one that was revoked', makeDevice('a', { state: 'REVOKED', online: true }), 'revoked'],

@@ -18,8 +18,8 @@ export const healthLabel: Record<Health, string> = {
 
 type Judged = Pick<Device, 'state' | 'online' | 'error' | 'drift' | 'models' | 'live'>;
 
-/** A third: one wrong frame in a window of few must not make a device blink. */
-const badShareMost = 1 / 3;
+/** The share is over a few windows, each perhaps of few frames: some of those being wrong must not make a device blink. */
+const badShareMost = 0.2;
 
 /** The order that a device was given failed and is still wanted: a refusal of an order since withdrawn is history. */
 function failedOrder({ models }: Judged): Device['models'][number] | undefined {
