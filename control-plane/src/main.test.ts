@@ -103,15 +103,19 @@ test('a second server on the same folder is refused with the number of the first
   expect(err).toMatch(new RegExp(`^DATA_LOCKED: .*id ${first.child.pid},`, 'm'));
 }, 60_000);
 
-test('a port that is taken is named, and nothing is left running', async () => {
-  const holder = createServer().listen(0, '127.0.0.1');
-  onTestFinished(() => void holder.close());
-  await once(holder, 'listening');
-  const { port } = holder.address() as { port: number };
-  const { code, err } = await run(['--data', await seededFolder(), '--http-port', String(port), '--device-port', '0', '--mqtt-port', '0']).ended;
-  expect(code).toBe(1);
-  expect(err).toMatch(new RegExp(`^PORT_TAKEN: .*${port}`, 'm'));
-}, 60_000);
+test.each(['--http-port', '--device-port', '--mqtt-port'])(
+  '%s: a port that is taken is named, and nothing is left running',
+  async (flag) => {
+    const holder = createServer().listen(0, '127.0.0.1');
+    onTestFinished(() => void holder.close());
+    await once(holder, 'listening');
+    const { port } = holder.address() as { port: number };
+    const { code, err } = await run(['--data', await seededFolder(), ...anyPort, flag, String(port)]).ended;
+    expect(code).toBe(1);
+    expect(err).toMatch(new RegExp(`^PORT_TAKEN: .*${port}`, 'm'));
+  },
+  60_000,
+);
 
 test.each([
   [['--http-port', 'x'], {}, 2, /^CONFIG_INVALID: .*--http-port is "x"; it must be a whole number/],

@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
@@ -71,7 +72,7 @@ test('help, and mistakes on the command line: one line, exit code 2', async () =
   expect(wrong.output.text).toBe('CONFIG_INVALID: A setting is unknown or malformed: --fps is "fast"; it must be a number from 0.1 to 240\n');
 });
 
-test('a device that never joined says how to, and a folder is used by one process, written by no newer one', async () => {
+test('a device that never joined says how to, a folder is used by one process, written by no newer one, and a port that is taken is named', async () => {
   const data = await emptyFolder();
   const alone = startAgent(['--data', data]);
   expect(await alone.ended).toBe(1);
@@ -85,6 +86,14 @@ test('a device that never joined says how to, and a folder is used by one proces
   expect(second.output.text).toContain(`DATA_LOCKED: Another process uses this data folder: ${data}. Stop the process with id ${holder.child.pid}`);
   holder.child.kill('SIGTERM');
   await holder.ended;
+
+  const other = createServer().listen(0, '127.0.0.1');
+  onTestFinished(() => void other.close());
+  await once(other, 'listening');
+  const { port } = other.address() as { port: number };
+  const portless = startAgent(['--data', data, '--http-port', String(port)]);
+  expect(await portless.ended).toBe(1);
+  expect(portless.output.text).toMatch(new RegExp(`^PORT_TAKEN: .*127.0.0.1:${port}`, 'm'));
 
   await writeFile(path.join(data, 'format.json'), '{"format":2}');
   const older = startAgent(['--data', data]);
