@@ -25,7 +25,7 @@ const parts = [
   {
     name: 'chromium',
     title: 'Chromium',
-    variable: 'SERIN_CHROMIUM',
+    variable: 'SERIN_TEST_CHROMIUM',
     package: 'chromium',
     skips: 'the browser tests',
     hint: 'install Chromium, Chrome or Edge',
@@ -41,7 +41,7 @@ const parts = [
   {
     name: 'postgres',
     title: 'PostgreSQL',
-    variable: 'SERIN_POSTGRES_BIN',
+    variable: 'SERIN_TEST_POSTGRES_BIN',
     package: 'postgresql',
     skips: 'the tests on PostgreSQL',
     hint: 'install PostgreSQL 15 or newer (Debian: postgresql, macOS: brew install postgresql)',
@@ -50,7 +50,7 @@ const parts = [
   {
     name: 'mosquitto',
     title: 'Mosquitto',
-    variable: 'SERIN_MOSQUITTO',
+    variable: 'SERIN_TEST_MOSQUITTO',
     package: 'mosquitto',
     skips: 'the tests on an external broker',
     hint: 'install Mosquitto 2 (Debian: mosquitto, macOS: brew install mosquitto)',
@@ -100,7 +100,7 @@ function installPackages(names) {
 
 /**
  * Makes sure of the parts as far as this machine allows. Returns what the tests must know: where each part is,
- * and in SERIN_MISSING the names of those that are not there, whose suites skip themselves.
+ * and in SERIN_TEST_MISSING the names of those that are not there, whose suites skip themselves.
  */
 export function provideSystemParts() {
   const absent = () => parts.filter((part) => part.find() === undefined);
@@ -120,11 +120,11 @@ export function provideSystemParts() {
     console.error('serin: !!! this user cannot mount a small disk: skipping the tests that fill one. To run them, be root on Linux !!!');
     names.push('mount');
   }
-  return { ...Object.fromEntries(found), SERIN_MISSING: names.join(',') };
+  return { ...Object.fromEntries(found), SERIN_TEST_MISSING: names.join(',') };
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const { SERIN_MISSING, ...places } = provideSystemParts();
+  const { SERIN_TEST_MISSING, ...places } = provideSystemParts();
   for (const [name, place] of Object.entries(places)) console.log(`${name}=${place}`);
-  process.exitCode = SERIN_MISSING === '' ? 0 : 1;
+  process.exitCode = SERIN_TEST_MISSING === '' ? 0 : 1;
 }

@@ -33,6 +33,6 @@ rmSync(folder, { recursive: true, force: true });
 
 const counts = countResults(results, child.status, process.env.CI === 'true');
 if (process.env.CI === 'true' && counts.skipped > 0) console.error('serin: in CI a skipped test counts as failed');
-if (process.env.SERIN_COUNTS_FILE === undefined) console.log(summaryLine(counts));
-else writeFileSync(process.env.SERIN_COUNTS_FILE, `${counts.passed} ${counts.failed}\n`);
+if (process.env.SERIN_TEST_COUNTS_FILE === undefined) console.log(summaryLine(counts));
+else writeFileSync(process.env.SERIN_TEST_COUNTS_FILE, `${counts.passed} ${counts.failed}\n`);
 process.exitCode = counts.failed === 0 ? 0 : 1;

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { migrate } from 'drizzle-orm/node-postgres/migrator';
 import { Pool, type PoolClient } from 'pg';
@@ -53,7 +54,7 @@ async function connectAndMigrate(pool: Pool, { log, startLimitMs, signal }: Post
       const waitMs = Math.min(startRetryMaxMs, retryMs * 2 ** attempt);
       if (performance.now() + waitMs > deadline || signal?.aborted === true) throw codedStoreFault(error);
       log.warn({ attempt, waitMs }, 'database unreachable');
-      await pause(waitMs);
+      await sleep(waitMs, undefined, signal === undefined ? {} : { signal }).catch(() => {});
     }
   }
 }

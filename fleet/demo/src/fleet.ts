@@ -83,6 +83,7 @@ export async function startFleet({ data, port, agents, virtual, say, signal }: F
       'the control plane',
       await startProgram<ServerReady>({
         program: 'server',
+        signal,
         args: [],
         env: {
           ...demoSettings,
@@ -123,7 +124,7 @@ export async function startFleet({ data, port, agents, virtual, say, signal }: F
       const folder = path.join(data, 'agents', name);
       const join = await joined(name, folder);
       const args = ['--data', folder, ...join, '--name', name, '--site', 'hall-a', '--fps', '10', '--scene', scene];
-      watch(`agent ${name}`, await startProgram({ program: 'agent', args, logFile: path.join(data, `${name}.log`) }));
+      watch(`agent ${name}`, await startProgram({ program: 'agent', args, signal, logFile: path.join(data, `${name}.log`) }));
       writeFileSync(path.join(folder, 'joined'), '');
     };
     const startVirtual = async (): Promise<void> => {
@@ -136,7 +137,7 @@ export async function startFleet({ data, port, agents, virtual, say, signal }: F
         writeSecret(file, tokens.join('\n'));
         args.push('--join', server.ready.deviceUrl, '--tokens-file', file);
       }
-      watch('the virtual devices', await startProgram({ program: 'simulator', args, logFile: path.join(data, 'virtual.log') }));
+      watch('the virtual devices', await startProgram({ program: 'simulator', args, signal, logFile: path.join(data, 'virtual.log') }));
       writeFileSync(path.join(folder, 'joined'), '');
     };
     const starts = Array.from({ length: agents }, (_, index) => startAgent(index));

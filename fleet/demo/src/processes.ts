@@ -22,6 +22,8 @@ export interface ProgramOptions {
   /** Both output streams go to this file, appended. */
   logFile: string;
   readyTimeoutMs?: number;
+  /** Ends the wait, and the program with it. */
+  signal?: AbortSignal;
 }
 
 export interface Running<Ready> {
@@ -57,7 +59,8 @@ function reasonIn(logFile: string, sinceBytes: number): string | undefined {
 }
 
 /** Starts a program and waits until it says it is ready, over the process channel. */
-export async function startProgram<Ready>({ program, args, env = {}, logFile, readyTimeoutMs = 90_000 }: ProgramOptions): Promise<Running<Ready>> {
+export async function startProgram<Ready>({ program, args, env = {}, logFile, readyTimeoutMs = 90_000, signal }: ProgramOptions): Promise<Running<Ready>> {
+  signal?.throwIfAborted();
   mkdirSync(path.dirname(logFile), { recursive: true });
   const log = openSync(logFile, 'a');
   const logBytesBefore = fstatSync(log).size;
@@ -91,13 +94,17 @@ export async function startProgram<Ready>({ program, args, env = {}, logFile, re
       child.kill('SIGKILL');
       fail(`was not ready after ${readyTimeoutMs / 1000} s`);
     }, readyTimeoutMs);
+    const giveUp = (): void => void stop();
+    signal?.addEventListener('abort', giveUp, { once: true });
     child.on('message', (message: { type?: string } & Ready) => {
       if (message.type !== 'ready') return;
       clearTimeout(timer);
+      signal?.removeEventListener('abort', giveUp);
       resolve(message);
     });
     void ended.then((code) => {
       clearTimeout(timer);
+      signal?.removeEventListener('abort', giveUp);
       const reason = reasonIn(logFile, logBytesBefore);
       fail(`ended with code ${code} before it was ready${reason === undefined ? '' : `: ${reason}`}`);
     });

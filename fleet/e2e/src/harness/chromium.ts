@@ -4,7 +4,7 @@ import path from 'node:path';
 import { chromium, type BrowserContext, type Page } from 'playwright-core';
 
 export function chromiumBinary(): string | undefined {
-  if (process.env.SERIN_CHROMIUM) return process.env.SERIN_CHROMIUM;
+  if (process.env.SERIN_TEST_CHROMIUM) return process.env.SERIN_TEST_CHROMIUM;
   const folders = (process.env.PATH ?? '').split(path.delimiter);
   const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'microsoft-edge'];
   return folders.flatMap((folder) => names.map((name) => path.join(folder, name))).find((file) => existsSync(file));

@@ -48,13 +48,13 @@ async function endChild(child: ChildProcess, signal: NodeJS.Signals): Promise<vo
 
 /** scripts/system-parts.mjs says where each part is; run without it, the usual places are tried. */
 export function postgresBinaries(): string | undefined {
-  if (process.env.SERIN_POSTGRES_BIN) return process.env.SERIN_POSTGRES_BIN;
+  if (process.env.SERIN_TEST_POSTGRES_BIN) return process.env.SERIN_TEST_POSTGRES_BIN;
   const versions = existsSync('/usr/lib/postgresql') ? readdirSync('/usr/lib/postgresql').sort((a, b) => Number(b) - Number(a)) : [];
   return versions.map((version) => `/usr/lib/postgresql/${version}/bin`).find((folder) => existsSync(path.join(folder, 'initdb')));
 }
 
 export const mosquittoBinary = (): string | undefined =>
-  process.env.SERIN_MOSQUITTO || ['/usr/sbin/mosquitto', '/usr/local/sbin/mosquitto', '/opt/homebrew/sbin/mosquitto'].find((file) => existsSync(file));
+  process.env.SERIN_TEST_MOSQUITTO || ['/usr/sbin/mosquitto', '/usr/local/sbin/mosquitto', '/opt/homebrew/sbin/mosquitto'].find((file) => existsSync(file));
 
 /** PostgreSQL refuses to run as root, so it runs as an unprivileged user then. */
 function unprivileged(command: string, args: string[]): [string, string[]] {
