@@ -53,7 +53,10 @@ export function SideBar() {
           );
         })}
       </nav>
-      <p className="mt-auto hidden px-5 py-4 text-2xs text-ink-3 xl:block">
+      <p className="mt-auto hidden flex-col gap-2 px-5 py-4 text-2xs text-ink-3 xl:flex">
+        <a href="/web/" className="hover:text-ink">
+          Run it in this browser
+        </a>
         <a href="/docs" className="hover:text-ink">
           API reference
         </a>
