@@ -61,7 +61,7 @@ const parts = [
         {
           name: 'strace',
           title: 'strace',
-          variable: 'SERIN_STRACE',
+          variable: 'SERIN_TEST_STRACE',
           package: 'strace',
           skips: 'the test that counts disk syncs',
           hint: 'install strace',

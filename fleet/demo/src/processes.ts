@@ -47,7 +47,8 @@ export interface ServerReady {
   adminToken: string;
 }
 
-function bareEnvironment(): Record<string, string> {
+/** What any program needs of its surroundings, and nothing that would set one of its settings. */
+export function bareEnvironment(): Record<string, string> {
   const kept = ['PATH', 'HOME', 'LANG', 'TMPDIR', 'TEMP', 'SystemRoot', 'TZ'];
   return Object.fromEntries(kept.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
 }

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { createApiClient, type ApiClient } from '@serin/protocol/api/client';
 import type { Device, Rollout } from '@serin/protocol/api/resources';
 import { deviceId, modelName } from '@serin/protocol/ids';
-import { programs, startProgram, type Running, type ServerReady } from '@serin/demo/processes';
+import { bareEnvironment, programs, startProgram, type Running, type ServerReady } from '@serin/demo/processes';
 import { openFeed, type Feed } from './feed.ts';
 import { freePort, startMosquitto, startPostgres, type Part } from './parts.ts';
 
@@ -64,6 +64,7 @@ export async function startStack(kind: StackKind, settings: Record<string, strin
       mkdirSync(brokerFolder);
       execFileSync(process.execPath, [programs.server, 'mosquitto-config', '--data', serverData, '--mqtt-port', String(mqttPort), '--out', brokerFolder], {
         stdio: ['ignore', 'ignore', 'inherit'],
+        env: bareEnvironment(),
       });
       parts.broker = await startMosquitto(brokerFolder, mqttPort, { conf: path.join(brokerFolder, 'mosquitto.conf') });
       env.DATABASE_URL = parts.database.url;
