@@ -18,6 +18,7 @@ export default defineConfig({
           name: 'unit',
           include: ['**/src/**/*.test.{ts,tsx}', '**/test/**/*.test.ts', 'scripts/**/*.test.mjs'],
           exclude: [...never, 'fleet/e2e/**', browser],
+          globalSetup: ['./fleet/e2e/src/harness/postgres-setup.ts'],
           pool: 'forks',
           maxWorkers: 2,
           testTimeout: 60_000,
