@@ -62,9 +62,10 @@ export async function viewOverview(db: Db, { windowMs, now }: ViewSettings): Pro
   const [recent] = await selectRows<{ windows: string; rate: string | null }>(
     db,
     sql`select count(*) as windows,
-               (select sum(run * 1000.0 / greatest(to_at - from_at, 1)) from
-                 (select distinct on (device, model) run, from_at, to_at from windows where received_at >= ${now - Math.max(10_000, 4 * windowMs)}
-                  order by device, model, to_at desc) newest) as rate
+               (select sum(frames * 1000.0 / greatest(until - since, 1000)) from
+                 -- Over all that is recent: a window that was cut short by a change of version says little alone.
+                 (select sum(run) as frames, min(from_at) as since, max(to_at) as until from windows
+                  where received_at >= ${now - Math.max(10_000, 4 * windowMs)} group by device, model) recent) as rate
         from windows where received_at >= ${now - spanMs}`,
   );
   return {
