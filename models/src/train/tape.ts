@@ -1,12 +1,15 @@
 import { SerinError } from '@serin/protocol/errors';
 
 import { createGraphBuilder } from '../onnx/builder.ts';
-import { floats, int, longs, type Attribute, type ElementType, type Graph, type Model, type Node, type Tensor } from '../onnx/graph.ts';
+import { currentOpset, floats, int, longs, type Attribute, type ElementType, type Graph, type Model, type Node, type Tensor } from '../onnx/graph.ts';
 import { elementTypeCodes } from '../onnx/model-file.ts';
-import { inferNode, type ValueType } from '../onnx/shapes.ts';
+import type { ValueType } from '../onnx/shape-rules/rule.ts';
+import { inferNode } from '../onnx/shapes.ts';
 
 /** A graph being written whose every value has a known type and shape: what gradients are made on. */
 export interface Tape {
+  /** Version of the standard operator set the nodes are written in. */
+  readonly opset: number;
   readonly nodes: readonly Node[];
   input(name: string, type: ElementType, dims: readonly number[]): string;
   output(name: string): void;
@@ -14,14 +17,17 @@ export interface Tape {
   /** A constant of the same element type as the value `like`. */
   number(value: number, like: string): string;
   longs(values: readonly number[]): string;
+  /** Adds a node with one output and returns its name. */
   add(operator: string, inputs: readonly string[], attributes?: Record<string, Attribute>, name?: string): string;
+  /** Adds a node with several outputs and returns all their names. */
+  addMany(operator: string, inputs: readonly string[], attributes: Record<string, Attribute>, outputs: number): string[];
   append(node: Node): void;
   type(name: string): ValueType;
   constantValue(name: string): Tensor | undefined;
   finish(): Graph;
 }
 
-export function createTape(name: string): Tape {
+export function createTape(name: string, opset: number = currentOpset): Tape {
   const builder = createGraphBuilder(name);
   const types = new Map<string, ValueType>();
   const constants = new Map<string, Tensor>();
@@ -48,12 +54,16 @@ export function createTape(name: string): Tape {
   };
 
   const append = (node: Node): void => {
-    types.set(node.outputs[0] ?? '', inferNode(node, types, constants));
+    inferNode(node, types, constants).forEach((inferred, index) => {
+      const output = node.outputs[index] ?? '';
+      if (output !== '') types.set(output, inferred);
+    });
     builder.append(node);
     nodes.push(node);
   };
 
   return {
+    opset,
     nodes,
     constant,
     append,
@@ -72,6 +82,11 @@ export function createTape(name: string): Tape {
       const output = outputName ?? builder.fresh(operator.toLowerCase());
       append({ operator, domain: '', name: output, inputs, outputs: [output], attributes });
       return output;
+    },
+    addMany: (operator, inputs, attributes, count) => {
+      const outputs = Array.from({ length: count }, () => builder.fresh(operator.toLowerCase()));
+      append({ operator, domain: '', name: outputs[0] ?? '', inputs, outputs, attributes });
+      return outputs;
     },
     constantValue: (constantName) => constants.get(constantName),
     finish: builder.finish,

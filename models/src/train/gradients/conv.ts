@@ -1,9 +1,11 @@
-import { int, ints } from '../onnx/graph.ts';
-import { convGeometry } from '../onnx/shapes.ts';
-import type { GradientContext } from './gradient-rules.ts';
+import { SerinError } from '@serin/protocol/errors';
+
+import { int, ints, numberAttribute, numbersAttribute } from '../../onnx/graph.ts';
+import { convGeometry } from '../../onnx/shape-rules/spatial.ts';
+import type { GradientContext, GradientRule } from './rule.ts';
 
 /** Gradients of Conv in two dimensions without groups, written with forward operators only. */
-export function convGradient(context: GradientContext): (string | undefined)[] {
+function convGradient(context: GradientContext): (string | undefined)[] {
   const { tape, gradient, input, needs } = context;
   return [
     needs(0) ? inputGradient(context) : undefined,
@@ -44,3 +46,17 @@ function weightGradient({ tape, node, gradient, input }: GradientContext): strin
   const cropped = fits ? wide : tape.add('Slice', [wide, tape.longs([0, 0]), tape.longs(kernel), tape.longs([2, 3])]);
   return tape.add('Transpose', [cropped], swap);
 }
+
+export const convGradients: Readonly<Record<string, GradientRule>> = {
+  Conv: (context) => {
+    if (numberAttribute(context.node, 'group', 1) !== 1) {
+      throw new SerinError('MODEL_UNSUPPORTED', { detail: 'the gradient of a grouped Conv' });
+    }
+    if (numbersAttribute(context.node, 'strides', [1, 1]).length !== 2) {
+      throw new SerinError('MODEL_UNSUPPORTED', {
+        detail: 'the gradient of a Conv that is not two-dimensional',
+      });
+    }
+    return convGradient(context);
+  },
+};

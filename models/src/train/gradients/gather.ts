@@ -1,0 +1,3 @@
+import type { GradientRule } from './rule.ts';
+
+export const gatherGradients: Readonly<Record<string, GradientRule>> = {};
