@@ -1,72 +1,96 @@
 import { SerinError } from '@serin/protocol/errors';
+import type ort from 'onnxruntime-node';
 
+import type { Batch } from '../data/batch-source.ts';
 import { floats, type Tensor } from '../onnx/graph.ts';
 import { writeModel } from '../onnx/model-file.ts';
 import { openSession, runtimeTensor } from '../onnx/session.ts';
-import { correctedRate } from './optimiser.ts';
-import { createTrainingGraph, type TrainingGraphOptions } from './training-graph.ts';
+import { createTrainingGraph, type TrainingGraph, type TrainingGraphOptions } from './training-graph.ts';
+
+/** Everything a run goes on from: the vectors by name, as `TrainingGraph.state` lists them. */
+export type TrainerState = Readonly<Record<string, Float32Array>>;
+
+export interface StepReport {
+  readonly loss: number;
+  /** All reported scalars by name, the loss among them. */
+  readonly values: Readonly<Record<string, number>>;
+}
 
 export interface Trainer {
-  /** Runs one step and returns the loss before it. Feeds are the model's inputs by name. */
-  step(feeds: Record<string, Tensor>, targets: Float32Array, rate: number): Promise<number>;
-  /** A copy of the present weights. */
-  weights(): Map<string, Tensor<'float32'>>;
+  readonly graph: TrainingGraph;
+  /** Runs one step: `scalars` are those the graph asks for. A loss that is not finite is returned, not thrown. */
+  step(batch: Batch, scalars: Readonly<Record<string, number>>): Promise<StepReport>;
+  /** A copy of the present state. */
+  state(): TrainerState;
+  restore(state: TrainerState): void;
+  /** A copy of the weights by name; `average` where the graph keeps one. */
+  weights(which?: 'weights' | 'average'): Map<string, Tensor<'float32'>>;
   close(): Promise<void>;
 }
 
 /**
- * Weights and moments live in two sets of buffers: a step reads one and writes the other, so nothing is
- * allocated a step.
+ * The state lives in two sets of buffers: a step reads one and writes the other, so nothing is allocated a step.
  */
 export async function openTrainer(options: TrainingGraphOptions, threads = 1): Promise<Trainer> {
-  const training = createTrainingGraph(options);
-  const session = await openSession(writeModel(training.model), { threads });
-  const { initialisers } = options.model.graph;
+  const graph = createTrainingGraph(options);
+  const session = await openSession(writeModel(graph.model), { threads });
+  const makeVectors = (): ort.Tensor[] => graph.state.map(({ length }) => runtimeTensor('float32', new Float32Array(length), [length]));
+  let current = makeVectors();
+  let next = makeVectors();
+  const dataOf = (tensor: ort.Tensor | undefined): Float32Array => tensor?.data as Float32Array;
+  const indexOf = (name: string): number => graph.state.findIndex((vector) => vector.name === name);
 
-  const makeBuffers = (filled: boolean): ReturnType<typeof runtimeTensor>[] =>
-    training.slots.map(({ weight, moment }) => {
-      const { dims, data } = initialisers.get(weight) as Tensor<'float32'>;
-      const buffer = new Float32Array(data.length);
-      if (filled && !moment) buffer.set(data);
-      return runtimeTensor('float32', buffer, dims);
-    });
-  let current = makeBuffers(true);
-  let next = makeBuffers(false);
-  let steps = 0;
+  for (const name of ['weights', 'average']) {
+    const vector = current[indexOf(name)];
+    if (vector === undefined) continue;
+    for (const { name: weight, offset } of graph.places) dataOf(vector).set(options.model.graph.initialisers.get(weight)?.data as Float32Array, offset);
+  }
 
-  const targetDims = training.model.graph.inputs.find((input) => input.name === training.targets)?.dims as number[];
-  const loss = runtimeTensor('float32', new Float32Array(1), []);
+  const scalars = new Map(graph.scalars.map((name) => [name, runtimeTensor('float32', new Float32Array(1), [])]));
+  const reports = new Map(graph.reports.map((name) => [name, runtimeTensor('float32', new Float32Array(1), [])]));
 
   return {
-    step: async (feeds, targets, rate) => {
-      steps += 1;
-      const inputs: Record<string, ReturnType<typeof runtimeTensor>> = {
-        [training.targets]: runtimeTensor('float32', targets, targetDims),
-        [training.rate]: runtimeTensor('float32', Float32Array.of(correctedRate(rate, steps)), []),
-      };
-      for (const [name, tensor] of Object.entries(feeds)) inputs[name] = runtimeTensor(tensor.type, tensor.data, tensor.dims);
-      const outputs: typeof inputs = { [training.loss]: loss };
-      training.slots.forEach((slot, index) => {
-        inputs[slot.input] = current[index] as (typeof current)[number];
-        outputs[slot.output] = next[index] as (typeof next)[number];
+    graph,
+    step: async (batch, given) => {
+      const inputs: Record<string, ort.Tensor> = {};
+      const outputs: Record<string, ort.Tensor> = {};
+      for (const { name, type, dims } of graph.batch) {
+        const tensor = batch.feeds[name] ?? batch.targets[name];
+        if (tensor === undefined || tensor.type !== type || tensor.dims.join() !== dims.join()) throw unfit(name, type, dims, tensor);
+        inputs[name] = runtimeTensor(tensor.type, tensor.data, tensor.dims);
+      }
+      for (const [name, tensor] of scalars) {
+        (tensor.data as Float32Array)[0] = given[name] ?? Number.NaN;
+        inputs[name] = tensor;
+      }
+      for (const [name, tensor] of reports) outputs[name] = tensor;
+      graph.state.forEach(({ input, output }, index) => {
+        inputs[input] = current[index] as ort.Tensor;
+        outputs[output] = next[index] as ort.Tensor;
       });
       await session.run(inputs, outputs);
       [current, next] = [next, current];
-
-      const value = (loss.data as Float32Array)[0] ?? Number.NaN;
-      if (!Number.isFinite(value)) {
-        throw new SerinError('TRAINING_DIVERGED', { detail: `the loss was ${value} at step ${steps}` });
-      }
-      return value;
+      const values = Object.fromEntries([...reports].map(([name, tensor]) => [name, (tensor.data as Float32Array)[0] ?? Number.NaN]));
+      return { loss: values['loss'] ?? Number.NaN, values };
     },
-    weights: () => {
-      const found = new Map<string, Tensor<'float32'>>();
-      training.slots.forEach((slot, index) => {
-        const tensor = current[index];
-        if (!slot.moment && tensor !== undefined) found.set(slot.weight, floats(tensor.dims, tensor.data as Float32Array));
+    state: () => Object.fromEntries(graph.state.map(({ name }, index) => [name, dataOf(current[index]).slice()])),
+    restore: (state) => {
+      graph.state.forEach(({ name, length }, index) => {
+        const vector = state[name];
+        if (vector?.length !== length)
+          throw new SerinError('CHECKPOINT_INVALID', { detail: `it has ${vector?.length ?? 'no'} numbers in ${name}, the network ${length}` });
+        dataOf(current[index]).set(vector);
       });
-      return found;
+    },
+    weights: (which = 'weights') => {
+      const vector = dataOf(current[indexOf(which)]);
+      return new Map(graph.places.map(({ name, dims, offset, length }) => [name, floats(dims, vector.slice(offset, offset + length))]));
     },
     close: () => session.release(),
   };
+}
+
+function unfit(name: string, type: string, dims: readonly number[], found: Tensor | undefined): SerinError {
+  const had = found === undefined ? 'nothing' : `${found.type} [${found.dims.join()}]`;
+  return new SerinError('TRAINING_DATA_INVALID', { detail: `the batch has ${had} for ${name}, the network wants ${type} [${dims.join()}]` });
 }

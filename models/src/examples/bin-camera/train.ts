@@ -7,14 +7,14 @@ import { frameAt, renderFrames, splitFrames, type FrameSet, type LabelledFrame, 
 import { comparePaired } from '../../evaluate/compare.ts';
 import { judge } from '../../evaluate/gate.ts';
 import { evaluate } from '../../evaluate/metrics.ts';
-import type { Model } from '../../onnx/graph.ts';
+import type { Model, Tensor } from '../../onnx/graph.ts';
 import { writeModel } from '../../onnx/model-file.ts';
 import { openSession, type Session } from '../../onnx/session.ts';
 import type { TrainedVersion } from '../../package/version.ts';
 import { quantise } from '../../quantise/quantise.ts';
-import { fit, throwIfCancelled } from '../../train/fit.ts';
-import { openTrainer } from '../../train/trainer.ts';
-import { countParameters, weightDigest, withWeights } from '../../train/weights.ts';
+import { softmaxCrossEntropy } from '../../train/losses.ts';
+import { throwIfCancelled, train } from '../../train/train.ts';
+import { countParameters, weightDigest } from '../../train/weights.ts';
 import { createNetwork, frameInput, logitsName, trainableWeights } from './network.ts';
 import { packVersion, type ReferenceFrames } from './pack.ts';
 import { frameTensor, predict } from './predict.ts';
@@ -76,7 +76,7 @@ export async function trainBinCamera(request: TrainingRequest, options: Training
   report({ stage: 'data', fraction: 0, message: `rendering ${request.baseFrames} frames` });
   const data = await collectData(request, random);
   report({ stage: 'train', fraction: 0.1, message: `training on ${data.examples.count} examples` });
-  const model = await trainNetwork(request, data.examples, random, { threads, signal, now, report });
+  const model = await trainNetwork(request, data.examples, { threads, signal, now, report });
 
   report({ stage: 'quantise', fraction: 0.8, message: 'measuring ranges and writing 8-bit weights' });
   const calibration = frameTensor(data.heldOutCalibration.pixels, data.heldOutCalibration.count);
@@ -201,43 +201,39 @@ interface Surroundings {
   readonly report: (progress: TrainingProgress) => void;
 }
 
-async function trainNetwork(request: TrainingRequest, examples: Examples, random: Random, surroundings: Surroundings): Promise<Model> {
+async function trainNetwork(request: TrainingRequest, examples: Examples, surroundings: Surroundings): Promise<Model> {
   const { threads, signal, now, report } = surroundings;
   const fresh = createNetwork(request.seed);
-  const trainer = await openTrainer({ model: fresh, logits: logitsName, trainable: trainableWeights(fresh), dimensions: { N: batch } }, threads);
   const pixels = new Uint8Array(batch * frameBytes);
-  const targets = new Float32Array(batch * sceneLabels.length);
-  try {
-    await fit({
-      trainer,
+  const wanted = new Float32Array(batch * sceneLabels.length);
+  const { model } = await train({
+    model: fresh,
+    loss: softmaxCrossEntropy({ logits: logitsName }),
+    trainable: trainableWeights(fresh),
+    batch,
+    epochs: request.epochs,
+    rate: highestRate,
+    seed: request.seed,
+    threads,
+    signal,
+    now,
+    source: {
       examples: examples.count,
-      batch,
-      epochs: request.epochs,
-      rate: highestRate,
-      random: random.fork('fit'),
-      signal,
-      now,
       fill: (indices, source) => {
-        targets.fill(0);
+        wanted.fill(0);
         indices.forEach((example, place) => {
           const label = drawExample(examples, example, source, pixels.subarray(place * frameBytes, (place + 1) * frameBytes));
-          targets[place * sceneLabels.length + label] = 1;
+          wanted[place * sceneLabels.length + label] = 1;
         });
-        return { feeds: { [frameInput]: frameTensor(pixels, batch) }, targets };
+        const targets: Tensor = { type: 'float32', dims: [batch, sceneLabels.length], data: wanted };
+        return { feeds: { [frameInput]: frameTensor(pixels, batch) }, targets: { targets } };
       },
-      onProgress: ({ step, steps, loss, examplesPerSecond }) => {
-        report({
-          stage: 'train',
-          fraction: 0.1 + (0.7 * step) / steps,
-          message: `step ${step} of ${steps}`,
-          metrics: { loss, examplesPerSecond },
-        });
-      },
-    });
-    return withWeights(fresh, trainer.weights());
-  } finally {
-    await trainer.close();
-  }
+    },
+    onProgress: ({ step, steps, loss, examplesPerSecond }) => {
+      report({ stage: 'train', fraction: 0.1 + (0.7 * step) / steps, message: `step ${step} of ${steps}`, metrics: { loss, examplesPerSecond } });
+    },
+  });
+  return model;
 }
 
 /** Writes one example, augmented if frames from devices take part, and returns its label. */

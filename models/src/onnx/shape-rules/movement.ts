@@ -1,7 +1,7 @@
 import { SerinError } from '@serin/protocol/errors';
 
 import { elementCount, numberAttribute, numbersAttribute, type Node } from '../graph.ts';
-import { at, broadcastDims, mismatch, range, shapeText, type ShapeRule } from './rule.ts';
+import { at, axisOf, broadcastDims, mismatch, range, shapeText, type ShapeRule } from './rule.ts';
 
 const reshape: ShapeRule = ({ node, input, fixed }) => {
   const { type, dims } = input(0);
@@ -52,10 +52,18 @@ const slice: ShapeRule = ({ input, fixed, has }) => {
   return [{ type, dims: result }];
 };
 
+const concat: ShapeRule = ({ node, input }) => {
+  const { type, dims } = input(0);
+  const axis = axisOf(node, numberAttribute(node, 'axis', 0), dims.length);
+  const sizes = node.inputs.map((_, index) => at(input(index).dims, axis));
+  return [{ type, dims: dims.map((dim, index) => (index === axis ? sizes.reduce((sum, size) => sum + size, 0) : dim)) }];
+};
+
 export const movementShapes: Readonly<Record<string, ShapeRule>> = {
   Reshape: reshape,
   Flatten: flatten,
   Transpose: transpose,
   Expand: expand,
   Slice: slice,
+  Concat: concat,
 };
