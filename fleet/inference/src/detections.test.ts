@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 
 import { designLight, partKinds } from './bin-scene/parameters.ts';
 import { renderBin } from './bin-scene/render.ts';
-import { detectionFields, judgeBin, matchDetections, readDetections, turnBetween, type Detection, type Part } from './detections.ts';
+import { detectionFields, judgeBin, matchDetections, meanScore, readDetections, turnBetween, type Detection, type Part } from './detections.ts';
 import { seededRandom, shuffle } from './random.ts';
 
 const washer = 0;
@@ -26,6 +26,12 @@ test('rows are read until their score says they are unused', () => {
 test('an answer that is not finite or too short is no answer', () => {
   expect(readDetections([0, 1, 1, 0, 0.9, 0, Number.NaN, 1, 0, 0.8], 2)).toEqual([]);
   expect(readDetections([0, 1, 1, 0, 0.9], 2)).toEqual([]);
+});
+
+test('a model is as sure of a frame as of its detections on average, and not at all of one it detects nothing on', () => {
+  const one = part(bolt, 1, 1);
+  expect(meanScore([seen(one, 0.5), seen(one, 1), seen(one, 0.3)])).toBeCloseTo(0.6);
+  expect(meanScore([])).toBe(0);
 });
 
 test('angles are compared modulo what the part looks like when turned', () => {
