@@ -18,7 +18,12 @@ const speckled = (size: number, seed: number): Uint8Array => {
 };
 
 /** The definition, slowly: where each pixel comes from, and the four around it weighed. */
-function slowWarp(source: Uint8Array, { width, height, channels }: { width: number; height: number; channels: number }, forward: Affine, border: Border): number[] {
+function slowWarp(
+  source: Uint8Array,
+  { width, height, channels }: { width: number; height: number; channels: number },
+  forward: Affine,
+  border: Border,
+): number[] {
   const back = invert(forward);
   const mirrored = (index: number, size: number): number => {
     let at = index;
