@@ -47,6 +47,8 @@ export interface ValueInfo {
   readonly name: string;
   readonly type: ElementType;
   readonly dims: readonly Dimension[];
+  /** The file says nothing about the shape, not even how many dimensions there are; `dims` is empty then. */
+  readonly anyShape?: true;
 }
 
 export interface Graph {

@@ -11,7 +11,7 @@ import { inspectModel } from './inspect.ts';
 import { readModel, readProto, writeModel } from './model-file.ts';
 import { modelTable } from './schema.ts';
 import { openSession } from './session.ts';
-import { encodeMessage, unknownFields } from './wire.ts';
+import { decodeMessage, encodeMessage, unknownFields } from './wire.ts';
 
 function codeOf(act: () => unknown): string {
   try {
@@ -119,6 +119,48 @@ test('messages nested without end are refused before the stack is', () => {
 });
 
 const lengthPrefix = (length: number): number[] => (length < 128 ? [length] : [(length & 127) | 128, ...lengthPrefix(length >>> 7)]);
+
+test('a file that would unfold into far more memory than its size is refused', () => {
+  // GraphProto.node, each empty: two bytes that become an object.
+  const nodes = new Uint8Array(2_000_000).map((_, index) => (index % 2 === 0 ? 0x0a : 0));
+  const hollow = Uint8Array.of(0x3a, ...lengthPrefix(nodes.length));
+  const bytes = new Uint8Array(hollow.length + nodes.length);
+  bytes.set(hollow);
+  bytes.set(nodes, hollow.length);
+  expect(() => decodeMessage(bytes, modelTable, 100 * 1024 * 1024)).toThrow('bytes of memory');
+});
+
+test('bytes in a Buffer, wherever they lie in it, read as they do elsewhere', () => {
+  const plain = writeModel(createNetwork(1));
+  for (const shift of [0, 1, 2, 3]) {
+    const buffer = Buffer.alloc(plain.length + shift);
+    buffer.set(plain, shift);
+    expect(readModel(buffer.subarray(shift))).toEqual(readModel(plain));
+  }
+});
+
+test('two weights of one name, an attribute twice and sparse weights are refused, not merged', () => {
+  const changed = (change: (graph: ReturnType<typeof readProto>['graph']) => void): string => {
+    const proto = readProto(writeModel(smallModel()));
+    change(proto.graph);
+    return codeOf(() => readModel(encodeMessage(proto, modelTable)));
+  };
+  expect(changed(({ initialisers }) => initialisers.push(...initialisers))).toBe('MODEL_INVALID');
+  expect(changed(({ nodes }) => nodes[0]?.attributes.push(...nodes[0].attributes))).toBe('MODEL_INVALID');
+  expect(changed((graph) => (graph.sparseInitialisers = [Uint8Array.of()]))).toBe('MODEL_UNSUPPORTED');
+});
+
+test('a value without a shape, and a dimension without a size, stay open', () => {
+  const proto = readProto(writeModel(smallModel()));
+  const [output] = proto.graph.outputs;
+  delete output?.type?.tensor?.shape;
+  const [input] = proto.graph.inputs;
+  if (input?.type?.tensor?.shape !== undefined) input.type.tensor.shape.dimensions = [{ value: -1 }, { parameter: '' }, {}, { parameter: 'N' }];
+  const read = readModel(encodeMessage(proto, modelTable));
+  expect(read.graph.outputs).toEqual([{ name: 'y', type: 'float32', dims: [], anyShape: true }]);
+  expect(read.graph.inputs[0]?.dims).toEqual(['x_0', 'x_1', 'x_2', 'N']);
+  expect(readModel(writeModel(read))).toEqual(read);
+});
 
 test('a tensor whose shape promises more than it holds is refused without allocating it', () => {
   const proto = readProto(writeModel(smallModel()));

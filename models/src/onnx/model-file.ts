@@ -78,13 +78,19 @@ export function readProto(bytes: Uint8Array, sizeBytesMax: number = modelBytesMa
 }
 
 export function readModel(bytes: Uint8Array, sizeBytesMax: number = modelBytesMax): Model {
-  const proto = readProto(bytes, sizeBytesMax);
+  return modelOfProto(readProto(bytes, sizeBytesMax));
+}
+
+/** From IR version 4 on, weights need not be inputs; what is read here is in that form. */
+const irVersionMin = 4;
+
+export function modelOfProto(proto: ModelProto & { graph: GraphProto }): Model {
   if (proto.functions.length > 0) {
     throw unsupported('it has functions of its own', 'Inline them: onnx.inliner.inline_local_functions');
   }
   return {
-    irVersion: proto.irVersion ?? 0,
-    opsets: Object.fromEntries(proto.opsets.map((opset) => [opset.domain ?? '', opset.version ?? 0])),
+    irVersion: Math.max(irVersionMin, proto.irVersion ?? 0),
+    opsets: Object.fromEntries(proto.opsets.map((opset) => [standardDomain(opset.domain), opset.version ?? 0])),
     producer: proto.producerName ?? '',
     metadata: Object.fromEntries(proto.metadata.map((entry) => [entry.key ?? '', entry.value ?? ''])),
     graph: readGraph(proto.graph),
@@ -112,8 +118,13 @@ export function writeModel(model: Model, options: WriteOptions = {}): Uint8Array
   return encodeMessage(proto, modelTable);
 }
 
+/** The standard's domain has two spellings. */
+const standardDomain = (domain: string | undefined): string => (domain === 'ai.onnx' ? '' : (domain ?? ''));
+
 function readGraph(proto: GraphProto): Graph {
+  if ((proto.sparseInitialisers?.length ?? 0) > 0) throw unsupported('it has sparse weights', 'Save it with dense weights');
   const initialisers = new Map(proto.initialisers.map((tensor) => [tensor.name ?? '', readTensor(tensor)]));
+  if (initialisers.size < proto.initialisers.length) throw invalid('two weights have the same name');
   return {
     name: proto.name ?? '',
     // Before IR version 4 every initialiser was listed as an input too.
@@ -136,14 +147,15 @@ function writeGraph(graph: Graph): GraphProto {
 }
 
 function readNode(proto: NodeProto): Node {
-  const attributes = proto.attributes.map((attribute) => [attribute.name ?? '', readAttribute(attribute)] as const);
+  const attributes = Object.fromEntries(proto.attributes.map((attribute) => [attribute.name ?? '', readAttribute(attribute)]));
+  if (Object.keys(attributes).length < proto.attributes.length) throw invalid(`${proto.operator ?? ''} ${proto.name ?? ''} has an attribute twice`);
   return {
     operator: proto.operator ?? '',
-    domain: proto.domain === 'ai.onnx' ? '' : (proto.domain ?? ''),
+    domain: standardDomain(proto.domain),
     name: proto.name ?? '',
     inputs: proto.inputs,
     outputs: proto.outputs,
-    attributes: Object.fromEntries(attributes),
+    attributes,
   };
 }
 
@@ -224,11 +236,16 @@ export function readValueInfo(proto: ValueInfoProto): ValueInfo {
   if (tensor === undefined || type === undefined) {
     throw unsupported(`${name} is not a tensor of numbers`, 'Serve models whose inputs and outputs are numeric tensors');
   }
-  const dims = (tensor.shape?.dimensions ?? []).map((dimension, index): Dimension => dimension.value ?? dimension.parameter ?? `${name}_${index}`);
-  return { name, type, dims };
+  // A dimension may be left open by a name, by nothing at all, or, by older exporters, by a negative number.
+  const dims = (tensor.shape?.dimensions ?? []).map(({ value, parameter = '' }, index): Dimension => {
+    if (value !== undefined && value >= 0) return value;
+    return parameter === '' ? `${name}_${index}` : parameter;
+  });
+  return tensor.shape === undefined ? { name, type, dims, anyShape: true } : { name, type, dims };
 }
 
 function writeValueInfo(value: ValueInfo): ValueInfoProto {
+  if (value.anyShape === true) return { name: value.name, type: { tensor: { elementType: elementTypeCodes[value.type] } } };
   const dimensions = value.dims.map((dim) => (typeof dim === 'number' ? { value: dim } : { parameter: dim }));
   return {
     name: value.name,
@@ -255,8 +272,8 @@ function tensorData(proto: TensorProto, type: ElementType): TypedArrays[ElementT
   const raw = proto.rawData;
   if (raw !== undefined && raw.byteLength > 0) {
     if (raw.byteLength % array.BYTES_PER_ELEMENT !== 0) throw invalid(`tensor ${proto.name ?? ''} is cut short`);
-    // A copy, because typed arrays need alignment and the file must not stay in memory.
-    return new array(raw.slice().buffer);
+    // A copy, because typed arrays need alignment and the file must not stay in memory; a Buffer's own slice would be none.
+    return new array(Uint8Array.prototype.slice.call(raw).buffer);
   }
   switch (type) {
     case 'float32':

@@ -61,6 +61,7 @@ const graphTable: MessageTable = {
   11: many('inputs', () => valueInfoTable),
   12: many('outputs', () => valueInfoTable),
   13: many('values', () => valueInfoTable),
+  15: many('sparseInitialisers', 'bytes'),
 };
 
 const opsetTable: MessageTable = { 1: one('domain', 'string'), 2: one('version', 'int') };
@@ -132,6 +133,8 @@ export interface GraphProto extends Message {
   inputs: ValueInfoProto[];
   outputs: ValueInfoProto[];
   values: ValueInfoProto[];
+  /** Not read; known only to be refused instead of being lost. */
+  sparseInitialisers?: Uint8Array[];
 }
 export interface ModelProto extends Message {
   irVersion?: number;

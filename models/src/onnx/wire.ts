@@ -17,6 +17,10 @@ export const unknownFields = Symbol('unknown fields');
 export type Message = Record<string, unknown> & { [unknownFields]?: Uint8Array[] };
 
 const depthMax = 48;
+/** What the decoded form may cost: two bytes of a hostile file can ask for an object of half a kilobyte. */
+const decodedBytesMax = 1024 * 1024 * 1024;
+const costBytesOf = { int: 8, int64: 32, float: 8, double: 8, string: 32, bytes: 128 } as const;
+const messageCostBytes = 512;
 const wireTypeOf = { int: 0, int64: 0, double: 1, string: 2, bytes: 2, float: 5 } as const;
 const textDecoder = new TextDecoder('utf-8', { fatal: true });
 const textEncoder = new TextEncoder();
@@ -27,9 +31,15 @@ const invalid = (detail: string): SerinError =>
     hint: 'Export the model again and check that the file is complete',
   });
 
-export function decodeMessage(bytes: Uint8Array, table: MessageTable): Message {
+export function decodeMessage(bytes: Uint8Array, table: MessageTable, costBytesMax: number = decodedBytesMax): Message {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let at = 0;
+  let costBytes = 0;
+
+  const spend = (cost: number): void => {
+    costBytes += cost;
+    if (costBytes > costBytesMax) throw invalid(`it would take more than ${costBytesMax} bytes of memory to read`);
+  };
 
   const need = (count: number, end: number): void => {
     if (count > end - at) throw invalid(`the file ends inside a field at byte ${at}`);
@@ -118,6 +128,7 @@ export function decodeMessage(bytes: Uint8Array, table: MessageTable): Message {
 
   const readMessage = (fields: MessageTable, end: number, depth: number): Message => {
     if (depth > depthMax) throw invalid(`messages are nested deeper than ${depthMax}`);
+    spend(messageCostBytes);
     const message: Message = {};
     for (const field of Object.values(fields)) if (field.repeated === true) message[field.name] = [];
 
@@ -133,11 +144,15 @@ export function decodeMessage(bytes: Uint8Array, table: MessageTable): Message {
 
       if (field === undefined) {
         skip(wireType, end);
+        spend(costBytesOf.bytes);
         (message[unknownFields] ??= []).push(bytes.subarray(start, at));
       } else if (packed && typeof field.kind === 'string') {
         const packedEnd = readLength(end) + at;
         const list = message[field.name] as unknown[];
-        while (at < packedEnd) list.push(readScalar(field.kind, packedEnd));
+        while (at < packedEnd) {
+          spend(costBytesOf[field.kind]);
+          list.push(readScalar(field.kind, packedEnd));
+        }
       } else if (wireType !== expected) {
         throw invalid(`field ${field.name} has wire type ${wireType} at byte ${start}`);
       } else {
@@ -145,7 +160,10 @@ export function decodeMessage(bytes: Uint8Array, table: MessageTable): Message {
         if (typeof field.kind === 'function') {
           const innerEnd = readLength(end) + at;
           value = readMessage(field.kind(), innerEnd, depth + 1);
-        } else value = readScalar(field.kind, end);
+        } else {
+          spend(costBytesOf[field.kind]);
+          value = readScalar(field.kind, end);
+        }
         if (field.repeated === true) (message[field.name] as unknown[]).push(value);
         else message[field.name] = value;
       }

@@ -7,7 +7,7 @@ import { createNetwork } from '../examples/bin-camera/network.ts';
 import { createGraphBuilder } from '../onnx/builder.ts';
 import { createModel, floats, type Dimension, type Model } from '../onnx/graph.ts';
 import { readProto, writeModel } from '../onnx/model-file.ts';
-import { modelTable } from '../onnx/schema.ts';
+import { modelTable, type NodeProto } from '../onnx/schema.ts';
 import { encodeMessage } from '../onnx/wire.ts';
 import { packReadyModel } from './ready-model.ts';
 import type { TrainedVersion } from './version.ts';
@@ -59,14 +59,24 @@ test('files that cannot be served are refused with a code, a reason and a remedy
   for (const tensor of external.graph.initialisers) tensor.dataLocation = 1;
   const silent = readProto(linear([1]));
   silent.graph.outputs = [];
+  const edited = (change: (node: NodeProto) => void): ReturnType<typeof readProto> => {
+    const proto = readProto(linear([1]));
+    proto.graph.nodes.forEach(change);
+    return proto;
+  };
+  const foreign = edited((node) => (node.domain = 'acme.ops'));
+  const unknown = edited((node) => (node.operator = 'Magic'));
+  const circular = edited((node) => (node.inputs = ['y', 'x']));
   const cases: [name: string, bytes: Uint8Array, code: string, detail: string, limit?: number][] = [
     ['not ONNX', new TextEncoder().encode('GIF89a, certainly'), 'MODEL_INVALID', ''],
     ['too large', linear([1]), 'MODEL_INVALID', 'limit', 10],
     ['no outputs', encodeMessage(silent, modelTable), 'MODEL_UNSUPPORTED', 'no outputs'],
     ['weights elsewhere', encodeMessage(external, modelTable), 'MODEL_UNSUPPORTED', 'another file'],
     ['old opset', linear([1], { opsets: { '': 6 } }), 'MODEL_UNSUPPORTED', 'version 6'],
-    ['opset of the future', linear([1], { opsets: { '': 999 } }), 'MODEL_LOAD_FAILED', ''],
-    ['foreign operators', linear([1], { opsets: { '': 17, 'acme.ops': 1 } }), 'MODEL_UNSUPPORTED', 'acme.ops'],
+    ['opset of the future', linear([1], { opsets: { '': 999 } }), 'MODEL_UNSUPPORTED', 'version 999'],
+    ['foreign operators', encodeMessage(foreign, modelTable), 'MODEL_UNSUPPORTED', 'acme.ops'],
+    ['an operator that is none', encodeMessage(unknown, modelTable), 'MODEL_LOAD_FAILED', ''],
+    ['nodes in a circle', encodeMessage(circular, modelTable), 'MODEL_INVALID', 'cycle'],
     ['not finite', linear([1, 2], {}, Number.POSITIVE_INFINITY), 'MODEL_UNSUPPORTED', 'not finite'],
     ['too much to compare', linear([1, 1_000_000]), 'MODEL_UNSUPPORTED', 'golden vectors'],
   ];
