@@ -1,7 +1,7 @@
 import { seededRandom, type Random } from '@serin/inference/random';
 import { SerinError } from '@serin/protocol/errors';
 
-import { createGraphBuilder } from '../onnx/builder.ts';
+import { createGraphBuilder, type GraphBuilder } from '../onnx/builder.ts';
 import {
   createModel,
   elementCount,
@@ -104,14 +104,32 @@ export interface Layers {
 }
 
 /** Stands for the open batch while shapes are worked out; two, so that nothing that fits only one example passes. */
-const probeBatch = 2;
+export const probeBatch = 2;
 
 /** Defines a network with fresh weights: the same name, seed and definition give the same numbers. */
 export function defineModel(name: string, seed: number, define: (nn: Layers) => void): Model {
+  const sheet: Sheet = { builder: createGraphBuilder(name), types: new Map(), constants: new Map() };
+  define(createLayers(sheet, seed));
+  return finishModel(name, sheet);
+}
+
+/** A graph under way, with the type of every value and the constants that decide shapes. */
+export interface Sheet {
+  readonly builder: GraphBuilder;
+  readonly types: Map<string, ValueType>;
+  readonly constants: Map<string, Tensor>;
+}
+
+export function finishModel(name: string, { builder }: Sheet): Model {
+  const graph = builder.finish();
+  if (graph.outputs.length === 0)
+    throw new SerinError('MODEL_INVALID', { detail: `${name} has no output`, hint: 'End its definition with nn.output(name, value)' });
+  return createModel(graph);
+}
+
+/** The words, writing onto a sheet. */
+export function createLayers({ builder, types, constants }: Sheet, seed: number): Layers {
   const random = seededRandom(seed).fork('initialise');
-  const builder = createGraphBuilder(name);
-  const types = new Map<string, ValueType>();
-  const constants = new Map<string, Tensor>();
   const counts = new Map<string, number>();
   let prefix = '';
 
@@ -310,11 +328,7 @@ export function defineModel(name: string, seed: number, define: (nn: Layers) => 
     },
   };
 
-  define(nn);
-  const graph = builder.finish();
-  if (graph.outputs.length === 0)
-    throw new SerinError('MODEL_INVALID', { detail: `${name} has no output`, hint: 'End its definition with nn.output(name, value)' });
-  return createModel(graph);
+  return nn;
 }
 
 const learns = /\.(weight|bias|scale|shift)$/;
