@@ -14,12 +14,13 @@ export interface GraphBuilder {
   finish(): Graph;
 }
 
-export function createGraphBuilder(name: string): GraphBuilder {
+/** Fresh names are none of `reserved`. */
+export function createGraphBuilder(name: string, reserved: Iterable<string> = []): GraphBuilder {
   const inputs: ValueInfo[] = [];
   const outputs: ValueInfo[] = [];
   const nodes: Node[] = [];
   const initialisers = new Map<string, Tensor>();
-  const taken = new Set<string>();
+  const taken = new Set<string>(reserved);
 
   const fresh = (hint: string): string => {
     let candidate = hint;

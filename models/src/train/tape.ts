@@ -4,6 +4,7 @@ import { createGraphBuilder } from '../onnx/builder.ts';
 import { currentOpset, floats, int, longs, type Attribute, type ElementType, type Graph, type Model, type Node, type Tensor } from '../onnx/graph.ts';
 import { elementTypeCodes } from '../onnx/model-file.ts';
 import type { ValueType } from '../onnx/shape-rules/rule.ts';
+import { foldNode } from '../onnx/shape-rules/known-values.ts';
 import { inferNode } from '../onnx/shapes.ts';
 
 /** A graph being written whose every value has a known type and shape: what gradients are made on. */
@@ -27,8 +28,9 @@ export interface Tape {
   finish(): Graph;
 }
 
-export function createTape(name: string, opset: number = currentOpset): Tape {
-  const builder = createGraphBuilder(name);
+/** Names the tape makes up are none of `reserved`. */
+export function createTape(name: string, opset: number = currentOpset, reserved: Iterable<string> = []): Tape {
+  const builder = createGraphBuilder(name, reserved);
   const types = new Map<string, ValueType>();
   const constants = new Map<string, Tensor>();
   const shared = new Map<string, string>();
@@ -58,6 +60,8 @@ export function createTape(name: string, opset: number = currentOpset): Tape {
       const output = node.outputs[index] ?? '';
       if (output !== '') types.set(output, inferred);
     });
+    const known = foldNode(node, types, constants);
+    if (known !== undefined) constants.set(node.outputs[0] ?? '', known);
     builder.append(node);
     nodes.push(node);
   };
