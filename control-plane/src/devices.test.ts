@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { parseJoinToken, type JoinRequest } from '@serin/protocol/api/join';
 import { deviceId, fleetId, type DeviceId } from '@serin/protocol/ids';
+import { protocolVersion } from '@serin/protocol/version';
 import { verifyAudit } from './audit.ts';
 import { createChanges } from './changes.ts';
 import { authenticateDevice, createEnrolment, isActiveDevice, joinDevice, mayConnect, renewDevice, revokeDevice, type DeviceContext } from './devices.ts';
@@ -112,6 +113,12 @@ describe.each(testStores)('devices on %s', (_, open) => {
     expect(await authenticateDevice(context, cam, before)).toBe(cam);
     expect(await authenticateDevice(context, cam, serialOf(renewed.certificatePem))).toBe(cam);
     await expect(authenticateDevice(context, cam, before)).rejects.toMatchObject({ code: 'DEVICE_REVOKED' });
+  });
+
+  test('a device of the protocol before this one may join', async () => {
+    const request = await requestFor(await claimFor(cam));
+    const reply = await joinDevice(context, { ...request, hello: { ...testHello, protocol: protocolVersion - 1 } });
+    expect(await authenticateDevice(context, cam, serialOf(reply.certificatePem))).toBe(cam);
   });
 
   test('a device of another protocol is told so', async () => {

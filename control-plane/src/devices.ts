@@ -3,7 +3,7 @@ import { and, eq, gt } from 'drizzle-orm';
 import { formatJoinToken, type JoinReply, type JoinRequest } from '@serin/protocol/api/join';
 import { SerinError } from '@serin/protocol/errors';
 import { deviceId, type DeviceId } from '@serin/protocol/ids';
-import { protocolVersion } from '@serin/protocol/version';
+import { protocolVersion, speaksProtocol } from '@serin/protocol/version';
 import { recordAudit } from './audit.ts';
 import { isReservedName } from './broker/access.ts';
 import { publicKeyDigest } from './certificates.ts';
@@ -91,8 +91,10 @@ const randomName = (): DeviceId => deviceId.parse(`device-${randomBytes(4).toStr
 /** Enrols a device: one transaction spends the claim, takes the name and gives it what the fleet serves. */
 export async function joinDevice(context: DeviceContext, request: JoinRequest): Promise<JoinReply> {
   const { store, keys, clock, changes } = context;
-  if (request.hello.protocol !== protocolVersion) {
-    throw new SerinError('PROTOCOL_UNSUPPORTED', { detail: `protocol ${request.hello.protocol}, this server speaks ${protocolVersion}` });
+  if (!speaksProtocol(request.hello.protocol)) {
+    throw new SerinError('PROTOCOL_UNSUPPORTED', {
+      detail: `protocol ${request.hello.protocol}, this server speaks ${protocolVersion - 1} and ${protocolVersion}`,
+    });
   }
   const keyHash = await publicKeyDigest(request.csrPem);
   const joined = await store.transaction(async (tx) => {

@@ -19,13 +19,18 @@ beforeEach(async () => {
   await store.db
     .insert(windows)
     .values(ages.map((at, seq) => ({ ...common, seq, fromAt: at, toAt: at, receivedAt: at, run: 1, bad: 0, judged: 0, wrong: 0, body: new Uint8Array(1) })));
-  await store.db
-    .insert(samples)
-    .values(
-      ages
-        .toReversed()
-        .map((at, seq) => ({ ...common, seq, takenAt: at, height: 1, width: 1, channels: 1, predicted: 0, confidence: 1, pixels: new Uint8Array(1) })),
-    );
+  await store.db.insert(samples).values(
+    ages.toReversed().map((at, seq) => ({
+      ...common,
+      seq,
+      takenAt: at,
+      height: 1,
+      width: 1,
+      channels: 1,
+      predicted: { label: 0, confidence: 1 },
+      pixels: new Uint8Array(1),
+    })),
+  );
   await store.transaction((tx) => recordAudit(tx, { at: 0, actor: 'a', action: 'b', subject: 'c', words: 'd' }));
 });
 

@@ -1,10 +1,11 @@
 import 'reflect-metadata';
 import * as x509 from '@peculiar/x509';
 import { hello, type Hello } from '@serin/protocol/messages/status';
+import { protocolVersion } from '@serin/protocol/version';
 
 /** What a device of tests says of itself. */
 export const testHello: Hello = hello.parse({
-  protocol: 1,
+  protocol: protocolVersion,
   agent: '0.1.0',
   class: 'virtual',
   os: 'test',

@@ -2,6 +2,7 @@ import { eq } from 'drizzle-orm';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { modelName } from '@serin/protocol/ids';
 import type { Reported } from '@serin/protocol/messages/reported';
+import type { Truth } from '@serin/protocol/messages/telemetry';
 import { createChanges } from '../changes.ts';
 import { initialDesired } from '../desired/intent.ts';
 import { addVersions } from '../desired/testing.ts';
@@ -57,7 +58,7 @@ const openAlert = (id: string, scope = 'fleet', since = 50_000) =>
   store.db.insert(alerts).values({ id, model: 'picker', version: 1, statistic: id, state: 'OPEN', openedAt: now, body: { scope, since } });
 
 let seq = 0;
-const addSamples = (labelled: number, takenAt: number, truth: number | null = 1) =>
+const addSamples = (labelled: number, takenAt: number, truth: Truth | null = { label: 1, origin: 'simulated-annotator' }) =>
   store.db.insert(samples).values(
     Array.from({ length: labelled }, () => ({
       device: 'ada',
@@ -69,8 +70,7 @@ const addSamples = (labelled: number, takenAt: number, truth: number | null = 1)
       height: 1,
       width: 1,
       channels: 3,
-      predicted: 0,
-      confidence: 1,
+      predicted: { label: 0, confidence: 1 },
       truth,
       pixels: new Uint8Array(3),
     })),

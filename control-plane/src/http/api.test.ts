@@ -178,8 +178,7 @@ test('a frame is a PNG file that decodes to its pixels', async () => {
     height: 2,
     width: 3,
     channels: 3,
-    predicted: 0,
-    confidence: 1,
+    predicted: { label: 0, confidence: 1 },
     pixels,
   };
   await api.store.db.insert(samples).values(row);

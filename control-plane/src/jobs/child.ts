@@ -26,7 +26,8 @@ async function work(folder: string, request: JobRequest): Promise<TrainedVersion
   if (request.kind === 'pack') {
     return packReadyModel(await readReady(folder), { seed: request.seed, ...(request.labels.length === 0 ? {} : { labels: request.labels }) });
   }
-  const [samples, champion] = await Promise.all([readSamples(folder, frameBytes), readChampion(folder)]);
+  const [found, champion] = await Promise.all([readSamples(folder, frameBytes), readChampion(folder)]);
+  const samples = found?.flatMap(({ truth, pixels }) => ('label' in truth ? [{ label: truth.label, pixels }] : []));
   const { seed, baseFrames, epochs, light, framesPerWindow, threads } = request;
   return trainBinCamera(
     { seed, baseFrames, epochs, light, framesPerWindow, ...(samples === undefined ? {} : { samples }), ...(champion === undefined ? {} : { champion }) },

@@ -1,8 +1,9 @@
-import { mkdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod/mini';
 import { bundleFile, manifest, type BundlePart } from '@serin/protocol/bundle/manifest';
 import { SerinError } from '@serin/protocol/errors';
+import { truth, type Truth } from '@serin/protocol/messages/telemetry';
 import type { TrainedVersion } from '@serin/models/package/version';
 import { writeFileDurably } from '@serin/node/files';
 
@@ -23,8 +24,9 @@ export const jobRequest = z.object({
 });
 export type JobRequest = z.infer<typeof jobRequest>;
 
+/** A frame of a device and what is really on it. */
 export interface LabelledSample {
-  label: number;
+  truth: Truth;
   pixels: Uint8Array;
 }
 
@@ -44,6 +46,7 @@ const versionHead = z.object({
 
 const requestFile = 'request.json';
 const samplesFile = 'samples.bin';
+const truthFile = 'samples.json';
 const championFile = 'champion.onnx';
 const readyFile = 'ready.onnx';
 const resultFolder = 'result';
@@ -62,26 +65,32 @@ export async function readRequest(folder: string): Promise<JobRequest> {
   return jobRequest.parse(JSON.parse(await readFile(path.join(folder, requestFile), 'utf8')));
 }
 
-/** One byte of label before each frame; all frames have one size. */
-export async function writeSamples(folder: string, samples: readonly LabelledSample[]): Promise<void> {
-  const frameBytes = samples[0]?.pixels.length ?? 0;
-  const bytes = new Uint8Array(samples.length * (frameBytes + 1));
-  samples.forEach(({ label, pixels }, index) => {
-    bytes[index * (frameBytes + 1)] = label;
-    bytes.set(pixels, index * (frameBytes + 1) + 1);
-  });
-  await writeFileDurably(path.join(folder, samplesFile), bytes);
+/** Frames of one size one after the other, what is on them beside; never all of them in memory. */
+export async function writeSamples(folder: string, samples: AsyncIterable<LabelledSample>): Promise<number> {
+  const truths: Truth[] = [];
+  const file = await open(path.join(folder, samplesFile), 'w', 0o600);
+  try {
+    for await (const { truth, pixels } of samples) {
+      await file.appendFile(pixels);
+      truths.push(truth);
+    }
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  // Without this list there are no samples.
+  await writeFileDurably(path.join(folder, truthFile), JSON.stringify(truths));
+  return truths.length;
 }
 
 export async function readSamples(folder: string, frameBytes: number): Promise<LabelledSample[] | undefined> {
-  const file = path.join(folder, samplesFile);
+  const file = path.join(folder, truthFile);
   if (!(await exists(file))) return undefined;
-  const bytes = new Uint8Array(await readFile(file));
-  const samples: LabelledSample[] = [];
-  for (let start = 0; start + frameBytes < bytes.length; start += frameBytes + 1) {
-    samples.push({ label: bytes[start] ?? 0, pixels: bytes.subarray(start + 1, start + 1 + frameBytes) });
-  }
-  return samples;
+  const truths = z.array(truth).parse(JSON.parse(await readFile(file, 'utf8')));
+  const bytes = new Uint8Array(await readFile(path.join(folder, samplesFile)));
+  if (bytes.length !== truths.length * frameBytes)
+    throw new SerinError('JOB_FAILED', { detail: `${bytes.length} bytes of samples are not ${truths.length} frames of ${frameBytes}` });
+  return truths.map((one, index) => ({ truth: one, pixels: bytes.subarray(index * frameBytes, (index + 1) * frameBytes) }));
 }
 
 export const writeChampion = (folder: string, model: Uint8Array): Promise<void> => writeFileDurably(path.join(folder, championFile), model);

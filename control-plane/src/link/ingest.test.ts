@@ -224,7 +224,7 @@ test('frames are kept once, and of a model only the newest', async () => {
   await ingest.settled();
   const kept = await store.db.select().from(samples).orderBy(samples.id);
   expect(kept.map(({ seq }) => seq)).toEqual([15, 16, 17, 18, 19, 20, 21, 22, 23, 24]);
-  expect(kept.at(-1)).toMatchObject({ height: 2, width: 2, channels: 3, truth: 1, truthOrigin: 'simulated-annotator' });
+  expect(kept.at(-1)).toMatchObject({ height: 2, width: 2, channels: 3, truth: { label: 1, origin: 'simulated-annotator' } });
 });
 
 test('commits are stamped so that whoever reads on from a stamp misses none', async () => {

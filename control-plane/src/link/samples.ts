@@ -23,10 +23,8 @@ export async function keepSamples(tx: Db, came: readonly { device: DeviceId; sam
         height: sample.shape[0],
         width: sample.shape[1],
         channels: sample.shape[2],
-        predicted: sample.predicted.label,
-        confidence: sample.predicted.confidence,
-        truth: sample.truth?.label ?? null,
-        truthOrigin: sample.truth?.origin ?? null,
+        predicted: sample.predicted,
+        truth: sample.truth ?? null,
         pixels: sample.pixels,
       })),
     )

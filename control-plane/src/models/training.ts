@@ -1,12 +1,12 @@
 import { availableParallelism } from 'node:os';
-import { and, desc, eq, gte, isNotNull } from 'drizzle-orm';
+import { and, asc, desc, eq, gte, inArray, isNotNull } from 'drizzle-orm';
 import { designLight } from '@serin/inference/scene';
 import type { TrainedVersion } from '@serin/models/package/version';
 import { SerinError } from '@serin/protocol/errors';
 import { digest, modelName } from '@serin/protocol/ids';
 import type { BundlePart } from '@serin/protocol/bundle/manifest';
 import type { BlobStore } from '../blobs/disk.ts';
-import { writeChampion, writeInput, writeRequest, writeSamples, type JobRequest } from '../jobs/folder.ts';
+import { writeChampion, writeInput, writeRequest, writeSamples, type JobRequest, type LabelledSample } from '../jobs/folder.ts';
 import { jobParams } from '../jobs/params.ts';
 import type { JobRow } from '../jobs/queue.ts';
 import type { JobWorkerOptions } from '../jobs/worker.ts';
@@ -25,6 +25,7 @@ export interface TrainingSettings {
 const baseFrames = 4000;
 const epochs = 6;
 const samplesMax = 2000;
+const samplesPage = 64;
 
 export const usualRequest = ({ framesPerWindow, threads }: TrainingSettings): Omit<JobRequest, 'kind' | 'seed'> => ({
   baseFrames,
@@ -52,15 +53,23 @@ export async function readPublished(db: Db, blobs: BlobStore, model: string, ver
   return { files: parts, task, labels, inputs, outputs, metrics, gate: row.gate ?? { passed: true, checks: [] }, weightDigest: '', parameters: 0 };
 }
 
-/** The newest labelled frames since a moment, oldest first. */
-async function labelledSamples(db: Db, model: string, since: number) {
-  const rows = await db
-    .select({ label: samples.truth, pixels: samples.pixels })
+/** The newest labelled frames since a moment, oldest first, a page at a time. */
+async function* labelledSamples(db: Db, model: string, since: number): AsyncGenerator<LabelledSample> {
+  const found = await db
+    .select({ id: samples.id })
     .from(samples)
     .where(and(eq(samples.model, model), gte(samples.takenAt, since), isNotNull(samples.truth)))
     .orderBy(desc(samples.id))
     .limit(samplesMax);
-  return rows.reverse().flatMap(({ label, pixels }) => (label === null ? [] : [{ label, pixels }]));
+  const ids = found.map(({ id }) => id).toReversed();
+  for (let start = 0; start < ids.length; start += samplesPage) {
+    const rows = await db
+      .select({ truth: samples.truth, pixels: samples.pixels })
+      .from(samples)
+      .where(inArray(samples.id, ids.slice(start, start + samplesPage)))
+      .orderBy(asc(samples.id));
+    for (const { truth, pixels } of rows) if (truth !== null) yield { truth, pixels };
+  }
 }
 
 /** What the job worker needs to know of models: what goes into a job's folder, and what becomes of its result. */
@@ -77,9 +86,8 @@ export function createTraining(context: PublishContext, settings: TrainingSettin
         return;
       }
       if (job.kind === 'retrain') {
-        const found = await labelledSamples(store.db, job.model, params.since ?? 0);
-        if (found.length === 0) throw new SerinError('TRAINING_DATA_INSUFFICIENT', { detail: 'no labelled frames have come from devices' });
-        await writeSamples(folder, found);
+        const written = await writeSamples(folder, labelledSamples(store.db, job.model, params.since ?? 0));
+        if (written === 0) throw new SerinError('TRAINING_DATA_INSUFFICIENT', { detail: 'no labelled frames have come from devices' });
       }
       const file = champion === undefined ? undefined : manifestOf(champion).files.find(({ role, variant }) => role === 'model' && variant === 'u8s8');
       if (file !== undefined) await writeChampion(folder, await blobs.read(digest.parse(file.sha256)));

@@ -1,6 +1,7 @@
 import { bigint, bigserial, boolean, customType, doublePrecision, index, integer, jsonb, pgTable, primaryKey, text, uniqueIndex } from 'drizzle-orm/pg-core';
 import type { Hello } from '@serin/protocol/messages/status';
 import type { Reported } from '@serin/protocol/messages/reported';
+import type { Predicted, Truth } from '@serin/protocol/messages/telemetry';
 import type { DesiredModel } from '@serin/protocol/messages/desired';
 import type { SignedDocument } from '@serin/protocol/bundle/signing';
 
@@ -163,10 +164,8 @@ export const samples = pgTable(
     height: integer('height').notNull(),
     width: integer('width').notNull(),
     channels: integer('channels').notNull(),
-    predicted: integer('predicted').notNull(),
-    confidence: doublePrecision('confidence').notNull(),
-    truth: integer('truth'),
-    truthOrigin: text('truth_origin').$type<'person' | 'device-outcome' | 'importer' | 'simulated-annotator'>(),
+    predicted: jsonb('predicted').$type<Predicted>().notNull(),
+    truth: jsonb('truth').$type<Truth>(),
     pixels: bytes('pixels').notNull(),
   },
   (table) => [uniqueIndex('samples_once').on(table.device, table.boot, table.seq), index('samples_by_model').on(table.model, table.takenAt)],

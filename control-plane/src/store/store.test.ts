@@ -1,8 +1,11 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { describe, expect, test, onTestFinished } from 'vitest';
 import { eq, sql } from 'drizzle-orm';
 import { devices, meta, samples } from './schema.ts';
 import { selectRows, type Store } from './store.ts';
 import { isDuplicate } from './faults.ts';
+import { migrationsFolder } from './migrations.ts';
 import { testStores } from './testing.ts';
 
 describe.each(testStores)('a store on %s', (_, open) => {
@@ -26,13 +29,12 @@ describe.each(testStores)('a store on %s', (_, open) => {
         height: 10,
         width: 10,
         channels: 3,
-        predicted: 1,
-        confidence: 0.25,
+        predicted: { label: 1, confidence: 0.25 },
         pixels,
       });
     });
     const [row] = await store.db.select().from(samples);
-    expect(row).toMatchObject({ seq: 9_007_199_254_740_991, takenAt: 1_800_000_000_000, confidence: 0.25, truth: null });
+    expect(row).toMatchObject({ seq: 9_007_199_254_740_991, takenAt: 1_800_000_000_000, predicted: { label: 1, confidence: 0.25 }, truth: null });
     expect(row?.pixels).toEqual(pixels);
     expect(row?.pixels.constructor).toBe(Uint8Array);
   });
@@ -93,6 +95,27 @@ describe.each(testStores)('a store on %s', (_, open) => {
         .catch(() => undefined);
     });
     expect(await store.db.select({ key: meta.key }).from(meta)).toEqual([{ key: 'kept' }]);
+  });
+
+  test('samples of an older program are read as they were meant', async () => {
+    const store = await opened();
+    const [before, after] = ['0000_first', '0001_objects'].map((name) =>
+      readFileSync(path.join(migrationsFolder, `${name}.sql`), 'utf8').split('--> statement-breakpoint'),
+    );
+    await store.db.execute(sql`create schema older`);
+    onTestFinished(() => store.db.execute(sql`drop schema older cascade`).then(() => undefined));
+    await store.transaction(async (tx) => {
+      await tx.execute(sql`set local search_path to older`);
+      for (const statement of before ?? []) await tx.execute(sql.raw(statement));
+      await tx.execute(sql`insert into samples (device, boot, seq, model, version, taken_at, height, width, channels, predicted, confidence, truth, truth_origin, pixels)
+        values ('cam-1', 'b', 1, 'picker', 1, 1, 1, 1, 1, 2, 0.5, 3, 'person', ''), ('cam-1', 'b', 2, 'picker', 1, 1, 1, 1, 1, 0, 0.25, null, null, '')`);
+      for (const statement of after ?? []) await tx.execute(sql.raw(statement));
+      const rows = await tx.select({ predicted: samples.predicted, truth: samples.truth }).from(samples).orderBy(samples.id);
+      expect(rows).toEqual([
+        { predicted: { label: 2, confidence: 0.5 }, truth: { label: 3, origin: 'person' } },
+        { predicted: { label: 0, confidence: 0.25 }, truth: null },
+      ]);
+    });
   });
 
   test('has the schema that the program was compiled with', async () => {

@@ -2,6 +2,7 @@ import { and, asc, desc, eq, sql } from 'drizzle-orm';
 import { manifest } from '@serin/protocol/bundle/manifest';
 import type { Model, ModelVersion, Sample } from '@serin/protocol/api/resources';
 import { deviceId, digest, modelName, type ModelName } from '@serin/protocol/ids';
+import { isRight } from '@serin/inference/judgement';
 import { models, samples, versions } from '../store/schema.ts';
 import { selectRows, type Db } from '../store/store.ts';
 
@@ -79,10 +80,10 @@ export async function listSamples(db: Db, filter: { limit: number; model?: strin
     takenAt: samples.takenAt,
     model: samples.model,
     version: samples.version,
+    width: samples.width,
+    height: samples.height,
     predicted: samples.predicted,
-    confidence: samples.confidence,
     truth: samples.truth,
-    truthOrigin: samples.truthOrigin,
   };
   const rows = await db
     .select(columns)
@@ -103,14 +104,21 @@ export async function listSamples(db: Db, filter: { limit: number; model?: strin
     labels.set(key, row === undefined ? [] : manifestOf(row).labels);
   }
   return rows.map((row) => {
-    const named = (label: number): string => labels.get(`${row.model} ${row.version}`)?.[label] ?? `class ${label}`;
+    const named = <Answer extends { label: number }>(answer: Answer) => ({
+      ...answer,
+      label: labels.get(`${row.model} ${row.version}`)?.[answer.label] ?? `class ${answer.label}`,
+    });
+    const { predicted, truth, width, height } = row;
     return {
       id: String(row.id),
       device: deviceId.parse(row.device),
       at: row.takenAt,
       version: row.version,
-      predicted: { label: named(row.predicted), confidence: row.confidence },
-      truth: row.truth === null || row.truthOrigin === null ? null : { label: named(row.truth), origin: row.truthOrigin },
+      width,
+      height,
+      predicted: 'objects' in predicted ? { objects: predicted.objects.map(named) } : named(predicted),
+      truth: truth === null ? null : 'objects' in truth ? { ...truth, objects: truth.objects.map(named) } : named(truth),
+      right: (truth === null ? undefined : isRight(predicted, truth)) ?? null,
     };
   });
 }

@@ -59,9 +59,9 @@ test('frames wait until something serves; then each is answered and counted', as
   show(20, 2);
   await settle();
   await loop.stop();
-  expect(results.map(({ answer, version }) => [version, answer.label, answer.confidence])).toEqual([
-    [1, 1, 0.875],
-    [1, 1, 0.875],
+  expect(results.map(({ answer, version }) => ({ version, ...answer }))).toEqual([
+    { version: 1, label: 1, confidence: 0.875, finite: true },
+    { version: 1, label: 1, confidence: 0.875, finite: true },
   ]);
   expect(windows).toHaveLength(1);
   expect(windows[0]).toMatchObject({ version: 1, counters: { frames: 2, run: 2, skipped: 3, judged: 2, wrong: 1, failed: 0 }, labels: [0, 2, 0] });

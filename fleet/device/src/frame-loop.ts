@@ -1,13 +1,13 @@
 import { measureImage, type FrameShape, type ImageStatistics } from '@serin/inference/image-statistics';
-import { readProbabilities, type Classification } from '@serin/inference/postprocess';
 import type { Random } from '@serin/inference/random';
-import type { Manifest } from '@serin/protocol/bundle/manifest';
+import { takesFrames, type Manifest } from '@serin/protocol/bundle/manifest';
 import type { Profile } from '@serin/protocol/bundle/profile';
 import { SerinError } from '@serin/protocol/errors';
 import type { Digest } from '@serin/protocol/ids';
-import { sampleBytesMax } from '@serin/protocol/limits';
+import { objectsPerFrameMax, sampleBytesMax } from '@serin/protocol/limits';
 import type { FrameSample } from '@serin/protocol/messages/telemetry';
-import type { Clock, EngineSession, EngineTensor, Frame, FrameSource, RawWindow, RunnerSettings, Unsent } from './ports.ts';
+import { answerOutput, boundTruth, isRightAnswer, labelsOf, predictedOf, readAnswer, type Answer } from './answer.ts';
+import type { Clock, EngineSession, Frame, FrameSource, RawWindow, RunnerSettings, Unsent } from './ports.ts';
 import { WindowAccumulator } from './telemetry.ts';
 
 /** A loaded bundle that may be asked for answers. */
@@ -22,7 +22,7 @@ export interface FrameResult {
   manifest: Digest;
   model: string;
   version: number;
-  answer: Classification;
+  answer: Answer;
   latencyMs: number;
   frame: Frame;
 }
@@ -59,17 +59,17 @@ interface Serving {
 }
 
 /** Refuses an image model whose input is not one frame of the source: it could not answer a single one. */
-export function requireFrameInput({ task, inputs }: Manifest, { height, width, channels }: FrameShape): void {
-  if (task !== 'image-classification') return;
-  const [input, ...others] = inputs;
+export function requireFrameInput(manifest: Manifest, { height, width, channels }: FrameShape): void {
+  if (!takesFrames(manifest)) return;
+  const [input, ...others] = manifest.inputs;
   const wanted = [1, height, width, channels];
   const fits =
     input?.dtype === 'uint8' && others.length === 0 && input.shape.length === 4 && input.shape.every((size, at) => size === -1 || size === wanted[at]);
   if (!fits) throw new SerinError('MODEL_LOAD_FAILED', { detail: `its input is not one ${height}x${width}x${channels} uint8 frame` });
 }
 
-/** What surrounds the pixels of a sample on the wire. */
-const sampleRoomBytes = 1024;
+/** What surrounds the pixels of a sample on the wire, with as many objects as there may be, seen and true. */
+const sampleRoomBytes = 1024 + 2 * 64 * objectsPerFrameMax;
 const sourceRetryMs = 1000;
 
 /**
@@ -152,16 +152,15 @@ export class FrameLoop {
   /** Models that do not take images are served elsewhere and see no frames. */
   #prepare(model: ServedModel): Serving | undefined {
     const { manifest, digest, profile } = model;
-    if (manifest.task !== 'image-classification') return undefined;
+    if (!takesFrames(manifest)) return undefined;
     const [input] = manifest.inputs;
-    const output = manifest.outputs.find(({ name }) => name === 'probabilities') ?? manifest.outputs[0];
-    if (input === undefined || output === undefined) throw new SerinError('BUNDLE_MANIFEST_INVALID', { detail: 'no inputs or outputs' });
+    if (input === undefined) throw new SerinError('BUNDLE_MANIFEST_INVALID', { detail: 'no inputs' });
     const { shape } = this.#source;
     const { model: name, version, labels } = manifest;
     return {
       model,
       input: input.name,
-      output: output.name,
+      output: answerOutput(manifest),
       tensor: { dtype: 'uint8', shape: [1, shape.height, shape.width, shape.channels] },
       window: new WindowAccumulator({ model: name, version, manifest: digest, labels: labels.length, profile }, this.#clock.now()),
       reservoir: [],
@@ -204,12 +203,12 @@ export class FrameLoop {
     const { shape } = this.#source;
     const { digest, manifest, session } = model;
     const began = this.#clock.elapsed();
-    let answer: Classification;
+    let answer: Answer;
     try {
       const wanted = shape.width * shape.height * shape.channels;
       if (frame.pixels.length !== wanted) throw new SerinError('BAD_REQUEST', { detail: `a frame of ${frame.pixels.length} bytes, ${wanted} expected` });
       const outputs = await session.run({ [input]: { ...tensor, data: frame.pixels } });
-      answer = readAnswer(outputs[output], manifest.labels.length);
+      answer = readAnswer(manifest, outputs[output]);
     } catch (error) {
       window.countFailure();
       if (!serving.hasFault) this.#handlers.fault?.(error);
@@ -220,13 +219,14 @@ export class FrameLoop {
     const latencyMs = ended - began;
     const isLate = Math.max(latencyMs, ended - frame.capturedAt) > this.#deadlineMs;
     const image = measureImage(frame.pixels, shape, this.#image);
-    window.countRun({ latencyMs, isLate, image, answer, truth: frame.truth?.label });
+    const { finite, confidence } = answer;
+    window.countRun({ latencyMs, isLate, image, finite, confidence, labels: labelsOf(answer), isRight: isRightAnswer(answer, frame.truth) });
     this.#offer(serving, frame, answer);
     this.#handlers.result?.({ manifest: digest, model: manifest.model, version: manifest.version, answer, latencyMs, frame });
   }
 
   /** Reservoir sampling: every answered frame of the window has the same chance to be sent along. */
-  #offer(serving: Serving, frame: Frame, answer: Classification): void {
+  #offer(serving: Serving, frame: Frame, answer: Answer): void {
     const wanted = this.#settings.samplesPerWindow;
     if (wanted === 0 || !answer.finite || frame.pixels.length > sampleBytesMax - sampleRoomBytes) return;
     const place = serving.offered < wanted ? serving.offered : this.#random.integer(serving.offered + 1);
@@ -240,8 +240,8 @@ export class FrameLoop {
       shape: [shape.height, shape.width, shape.channels],
       // Sources use their buffers again.
       pixels: frame.pixels.slice(),
-      predicted: { label: answer.label, confidence: answer.confidence },
-      ...(frame.truth === undefined ? {} : { truth: frame.truth }),
+      predicted: predictedOf(answer),
+      ...(frame.truth === undefined ? {} : { truth: boundTruth(frame.truth) }),
     };
   }
 
@@ -269,11 +269,4 @@ export class FrameLoop {
     if (window !== undefined) this.#handlers.window(window);
     for (const sample of samples) this.#handlers.sample(sample);
   }
-}
-
-function readAnswer(output: EngineTensor | undefined, classes: number): Classification {
-  if (output === undefined) throw new SerinError('MODEL_INVALID', { detail: 'the promised output is missing' });
-  const { data } = output;
-  if (data instanceof BigInt64Array || data.length < classes) throw new SerinError('MODEL_INVALID', { detail: `${data.length} values for ${classes} labels` });
-  return readProbabilities(data, classes);
 }

@@ -4,7 +4,7 @@ import type { Golden } from '@serin/protocol/bundle/golden';
 import type { Profile } from '@serin/protocol/bundle/profile';
 import type { SignedDocument } from '@serin/protocol/bundle/signing';
 import type { FrameShape } from '@serin/inference/image-statistics';
-import type { FrameSample, TelemetryWindow } from '@serin/protocol/messages/telemetry';
+import type { FrameSample, TelemetryWindow, Truth } from '@serin/protocol/messages/telemetry';
 import type { Reported } from '@serin/protocol/messages/reported';
 
 /**
@@ -169,7 +169,7 @@ export interface Frame {
   pixels: Uint8Array;
   /** On the monotonic clock (`Clock.elapsed`). */
   capturedAt: number;
-  truth?: { label: number; origin: 'device-outcome' | 'simulated-annotator' };
+  truth?: Truth;
 }
 
 /** A camera, real or rendered: `next` gives the newest frame, waiting for one if need be. */

@@ -11,16 +11,22 @@ const start = 1_000_000;
 
 const value = fc.oneof(fc.double({ min: -10, max: 300, noNaN: true }), fc.constantFrom(Number.NaN, Infinity, 0, 50, 200));
 const answer = fc.oneof(
-  fc.record({ label: fc.nat(2), confidence: fc.double({ min: 0, max: 1, noNaN: true }), finite: fc.constant(true) }),
-  fc.constant({ label: -1, confidence: 0, finite: false }),
+  fc.record({
+    finite: fc.constant(true),
+    confidence: fc.double({ min: 0, max: 1, noNaN: true }),
+    labels: fc.array(fc.nat(2), { maxLength: 6 }),
+    isRight: fc.option(fc.boolean(), { nil: undefined }),
+  }),
+  fc.constant({ finite: false, confidence: 0, labels: [], isRight: undefined }),
 );
-const frame: fc.Arbitrary<RunFrame> = fc.record({
-  latencyMs: fc.double({ min: 0, max: 1e5, noNaN: true }),
-  isLate: fc.boolean(),
-  image: fc.record({ brightness: value, contrast: value, sharpness: value }),
-  answer,
-  truth: fc.option(fc.nat(2), { nil: undefined }),
-});
+const frame: fc.Arbitrary<RunFrame> = fc
+  .record({
+    latencyMs: fc.double({ min: 0, max: 1e5, noNaN: true }),
+    isLate: fc.boolean(),
+    image: fc.record({ brightness: value, contrast: value, sharpness: value }),
+    answer,
+  })
+  .map(({ answer: said, ...rest }) => ({ ...rest, ...said }));
 
 test('whatever is seen, the window follows the wire schema and its parts add up', () => {
   fc.assert(
@@ -42,7 +48,7 @@ test('whatever is seen, the window follows the wire schema and its parts add up'
       expect(counters.run).toBe(runs.length);
       expect(counters.frames).toBe(counters.run + counters.failed);
       expect(window.latencyMs.count).toBe(counters.run);
-      expect(totalCount(window.labels)).toBe(counters.run - counters.nonFinite);
+      expect(totalCount(window.labels)).toBe(runs.reduce((sum, { labels }) => sum + labels.length, 0));
       expect(counters.wrong).toBeLessThanOrEqual(counters.judged);
       for (const statistic of window.statistics) expect(totalCount(statistic.counts)).toBe(counters.run);
     }),
@@ -58,8 +64,10 @@ test('statistics are counted in the frozen bins, their sums beside', () => {
       latencyMs: 1,
       isLate: false,
       image: { brightness, contrast: 0, sharpness: 0 },
-      answer: { label: 1, confidence: 0.75, finite: true },
-      truth: undefined,
+      finite: true,
+      confidence: 0.75,
+      labels: [1, 1],
+      isRight: undefined,
     });
   }
   const window = accumulator.take(start + 1);
@@ -71,13 +79,13 @@ test('statistics are counted in the frozen bins, their sums beside', () => {
     sumSquares: seen.reduce((sum, one) => sum + one * one, 0),
   });
   expect(window?.statistics[1]?.counts).toEqual([0, 0, 5, 0, 0]);
-  expect(window?.labels).toEqual([0, 5, 0]);
+  expect(window?.labels).toEqual([0, 10, 0]);
 });
 
 test('an answer that is not finite is no label, counts as not a number and is not judged', () => {
   const accumulator = new WindowAccumulator(subject, start);
   const image = { brightness: 60, contrast: 0, sharpness: 0 };
-  accumulator.countRun({ latencyMs: 1, isLate: true, image, answer: { label: -1, confidence: 0, finite: false }, truth: 2 });
+  accumulator.countRun({ latencyMs: 1, isLate: true, image, finite: false, confidence: 0, labels: [], isRight: undefined });
   const window = accumulator.take(start + 1);
   expect(window?.counters).toMatchObject({ run: 1, nonFinite: 1, deadlineMissed: 1, judged: 0, wrong: 0 });
   expect(window?.statistics[1]).toEqual({ name: 'confidence', counts: [0, 0, 0, 0, 1], sum: 0, sumSquares: 0 });

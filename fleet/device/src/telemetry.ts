@@ -1,5 +1,4 @@
 import type { ImageStatistics } from '@serin/inference/image-statistics';
-import type { Classification } from '@serin/inference/postprocess';
 import type { Profile } from '@serin/protocol/bundle/profile';
 import type { Digest, ModelName } from '@serin/protocol/ids';
 import type { WindowCounters } from '@serin/protocol/messages/telemetry';
@@ -21,9 +20,12 @@ export interface RunFrame {
   latencyMs: number;
   isLate: boolean;
   image: ImageStatistics;
-  answer: Classification;
-  /** What was really on the frame, where that is known. */
-  truth: number | undefined;
+  finite: boolean;
+  confidence: number;
+  /** What was seen: one label of a classifier, any number of a detector. */
+  labels: readonly number[];
+  /** Whether that was right, where it is known. */
+  isRight: boolean | undefined;
 }
 
 const statisticNames = ['brightness', 'contrast', 'sharpness', 'confidence'] as const;
@@ -73,21 +75,20 @@ export class WindowAccumulator {
     this.#counters.failed++;
   }
 
-  countRun({ latencyMs, isLate, image, answer, truth }: RunFrame): void {
+  countRun({ latencyMs, isLate, image, finite, confidence, labels, isRight }: RunFrame): void {
     const counters = this.#counters;
     counters.frames++;
     counters.run++;
     if (isLate) counters.deadlineMissed++;
     this.#latency.add(latencyMs);
-    if (answer.finite) this.#labels[answer.label] = (this.#labels[answer.label] ?? 0) + 1;
-    else counters.nonFinite++;
-    // An answer that is no answer is bad already; counting it as wrong too would weigh the frame twice.
-    if (truth !== undefined && answer.finite) {
+    if (!finite) counters.nonFinite++;
+    for (const label of labels) this.#labels[label] = (this.#labels[label] ?? 0) + 1;
+    if (isRight !== undefined) {
       counters.judged++;
-      if (truth !== answer.label) counters.wrong++;
+      if (!isRight) counters.wrong++;
     }
     for (const tally of this.#tallies) {
-      const value = tally.name === 'confidence' ? (answer.finite ? answer.confidence : Number.NaN) : image[tally.name];
+      const value = tally.name === 'confidence' ? (finite ? confidence : Number.NaN) : image[tally.name];
       countInto(tally.counts, tally.edges, value);
       if (!Number.isFinite(value)) continue;
       tally.sum += value;

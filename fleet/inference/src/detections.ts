@@ -46,8 +46,7 @@ export const detectionScoreMin = 0.3;
  * How sure a model is of a whole frame: the mean score of what it detected, 0 where it detected nothing. Devices count
  * it as the statistic `confidence`, and a version's profile is made of it.
  */
-export const meanScore = (detections: readonly Detection[]): number =>
-  detections.reduce((sum, { score }) => sum + score, 0) / Math.max(1, detections.length);
+export const meanScore = (detections: readonly Detection[]): number => detections.reduce((sum, { score }) => sum + score, 0) / Math.max(1, detections.length);
 
 /** How near a detection must lie to mean a part. */
 const matchDistanceMax = 6;

@@ -3,6 +3,8 @@ export const controlBytesMax = 16 * 1024;
 export const desiredBytesMax = 8 * 1024;
 export const telemetryBytesMax = 64 * 1024;
 export const sampleBytesMax = 64 * 1024;
+/** Objects of one frame that are told of, detected or true. */
+export const objectsPerFrameMax = 64;
 export const chunkBytes = 64 * 1024;
 export const chunkHeaderBytes = 6;
 /** Largest packet on the wire: a chunk or a telemetry batch with its topic. */

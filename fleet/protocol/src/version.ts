@@ -1,8 +1,13 @@
 /** Wire protocol version. The server speaks this one and the one before; a device says its own in hello. */
-export const protocolVersion = 1;
+export const protocolVersion = 2;
+
+export const speaksProtocol = (version: number): boolean => version === protocolVersion || version === protocolVersion - 1;
 
 /** One line per version, newest last: what changed on the wire and why. */
-export const protocolHistory: readonly string[] = ['1: first version'];
+export const protocolHistory: readonly string[] = [
+  '1: first version',
+  '2: detection: a manifest may have that task, and a sample then carries objects instead of one label; a device of version 1 refuses such a bundle and serves on',
+];
 
 /** Version of the programs, told by devices in hello and compared with a bundle's `minAgent`. */
 export const productVersion = '0.1.0';

@@ -65,7 +65,7 @@ export function startLive({ edge, fps, seed, onFault }: LiveOptions): Live {
     latest = result;
   };
   const paint = (): void => {
-    if (latest === undefined) return;
+    if (latest === undefined || !('label' in latest.answer)) return;
     const seconds = Math.max(
       0.001,
       recent.length === 0 ? (browserClock.elapsed() - startedAt) / 1000 : recent.reduce((total, { from, to }) => total + to - from, 0) / 1000,

@@ -1,7 +1,7 @@
 import { asSerinError, SerinError } from '@serin/protocol/errors';
 import type { DeviceId, FleetId } from '@serin/protocol/ids';
 import { compareVersions } from '@serin/protocol/version';
-import { bundleSizeBytes, chooseVariant, openManifest, type Manifest, type Variant } from '@serin/protocol/bundle/manifest';
+import { bundleSizeBytes, chooseVariant, openManifest, takesFrames, type Manifest, type Variant } from '@serin/protocol/bundle/manifest';
 import type { Keyset } from '@serin/protocol/bundle/keyset';
 import type { DesiredModel } from '@serin/protocol/messages/desired';
 import type { ReportedModel } from '@serin/protocol/messages/reported';
@@ -377,7 +377,7 @@ export class Updater {
     WARMUP: async (target) => {
       const { bundle } = await this.#open(target);
       await this.#warm(bundle);
-      const hasTrial = !target.isReturn && bundle.manifest.task === 'image-classification';
+      const hasTrial = !target.isReturn && takesFrames(bundle.manifest);
       return { kind: hasTrial ? 'WARMED' : 'WARMED_WITHOUT_TRIAL' };
     },
     PROVISIONAL: async (target, signal) => {

@@ -216,13 +216,22 @@ export const alert = z.object({
 });
 export type Alert = z.infer<typeof alert>;
 
+const placed = { label: z.string(), x: z.number(), y: z.number(), angle: z.number() };
+const detectedObject = z.object({ ...placed, score: z.number() });
+const trueObject = z.object({ ...placed, visible: z.optional(z.number()) });
+
 export const sample = z.object({
   id: z.string(),
   device: deviceId,
   at: timestampMs,
   version: versionNumber,
-  predicted: z.object({ label: z.string(), confidence: z.number() }),
-  truth: z.nullable(z.object({ label: z.string(), origin: labelOrigin })),
+  /** Of the picture, in pixels; objects are placed in it. */
+  width: count,
+  height: count,
+  predicted: z.union([z.object({ label: z.string(), confidence: z.number() }), z.object({ objects: z.array(detectedObject) })]),
+  truth: z.nullable(z.union([z.object({ label: z.string(), origin: labelOrigin }), z.object({ objects: z.array(trueObject), origin: labelOrigin })])),
+  /** Whether what was predicted is right; null where nobody knows. */
+  right: z.nullable(z.boolean()),
 });
 export type Sample = z.infer<typeof sample>;
 

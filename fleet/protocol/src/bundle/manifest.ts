@@ -41,8 +41,11 @@ export const manifest = z.object({
   version: versionNumber,
   createdAt: timestampMs,
   minAgent: z.string().check(z.regex(/^\d+\.\d+\.\d+$/)),
-  /** `image`: one uint8 NHWC frame in, `probabilities` out; `tensor`: anything else, served but not judged on frames. */
-  task: z.enum(['image-classification', 'tensor']),
+  /**
+   * `image-classification`: one uint8 NHWC frame in, `probabilities` out. `detection`: such a frame in, `detections` out
+   * (rows of label, x, y, angle, score; the best first). `tensor`: anything else, served but not judged on frames.
+   */
+  task: z.enum(['image-classification', 'detection', 'tensor']),
   inputs: z.array(tensor).check(z.minLength(1), z.maxLength(64)),
   outputs: z.array(tensor).check(z.minLength(1), z.maxLength(64)),
   labels: z.array(z.string().check(z.maxLength(128))).check(z.maxLength(10_000)),
@@ -50,6 +53,9 @@ export const manifest = z.object({
   metrics: z.record(z.string().check(z.maxLength(64)), z.number()),
 });
 export type Manifest = z.infer<typeof manifest>;
+
+/** Tasks whose models answer the frames of a source; others are served and see none. */
+export const takesFrames = ({ task }: Pick<Manifest, 'task'>): boolean => task !== 'tensor';
 
 /** What a bundle is built from: a file with its bytes, before it has a digest. */
 export interface BundlePart {

@@ -1,6 +1,6 @@
 import { z } from 'zod/mini';
 import { bootId, count, digest, modelName, timestampMs, versionNumber } from '../ids.ts';
-import { binsMax, statisticsPerWindowMax, windowsPerBatchMax } from '../limits.ts';
+import { binsMax, objectsPerFrameMax, statisticsPerWindowMax, windowsPerBatchMax } from '../limits.ts';
 import { envelope } from './envelope.ts';
 
 /** Latency sketch on the wire: DDSketch, merge is addition. */
@@ -51,7 +51,7 @@ export const telemetryWindow = z.object({
   counters: windowCounters,
   latencyMs: latencySketch,
   statistics: z.array(windowStatistic).check(z.maxLength(statisticsPerWindowMax)),
-  /** Predictions per label index. */
+  /** Predictions per label index: one a frame of a classifier, one an object of a detector. */
   labels: z.array(count).check(z.maxLength(10_000)),
 });
 export type TelemetryWindow = z.infer<typeof telemetryWindow>;
@@ -69,6 +69,26 @@ export type TelemetryBatch = z.infer<typeof telemetryBatch>;
 export const labelOrigin = z.enum(['person', 'device-outcome', 'importer', 'simulated-annotator']);
 export type LabelOrigin = z.infer<typeof labelOrigin>;
 
+/** Something on a frame: its class, its centre in pixels of the frame, the way it points in radians. */
+const placed = { label: count, x: z.number(), y: z.number(), angle: z.number() };
+const detectedObject = z.object({ ...placed, score: z.number() });
+/** `visible`: the share of it that nothing covers, where that is known. */
+const trueObject = z.object({ ...placed, visible: z.optional(z.number()) });
+
+/** Of a classifier, or of a detector: every object at or above its score floor, the best first. */
+const predicted = z.union([
+  z.object({ label: count, confidence: z.number() }),
+  z.object({ objects: z.array(detectedObject).check(z.maxLength(objectsPerFrameMax)) }),
+]);
+export type Predicted = z.infer<typeof predicted>;
+
+/** What is really on a frame, and who said so. */
+export const truth = z.union([
+  z.object({ label: count, origin: labelOrigin }),
+  z.object({ objects: z.array(trueObject).check(z.maxLength(objectsPerFrameMax)), origin: labelOrigin }),
+]);
+export type Truth = z.infer<typeof truth>;
+
 /** One frame a device sends along, only where its orders allow it. CBOR. */
 export const frameSample = z.object({
   ...envelope,
@@ -76,8 +96,8 @@ export const frameSample = z.object({
   version: versionNumber,
   shape: z.tuple([z.int(), z.int(), z.int()]),
   pixels: z.instanceof(Uint8Array),
-  predicted: z.object({ label: count, confidence: z.number() }),
-  truth: z.optional(z.object({ label: count, origin: labelOrigin })),
+  predicted,
+  truth: z.optional(truth),
 });
 export type FrameSample = z.infer<typeof frameSample>;
 
