@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { SerinError } from '@serin/protocol/errors';
 import { createTestDevice, emptyMedium, type TestDevice, type TestDeviceOptions } from './testing/test-device.ts';
 import { createTestFleet, testNow, type TestFleet } from './testing/test-fleet.ts';
 
@@ -103,6 +104,29 @@ test('a download that stalls goes on by itself, and gives up within its attempts
   device.source.stalls = 0;
   device.link.newServer();
   await device.settled(2);
+});
+
+test('a full disk is waited out, and told once', async () => {
+  let isFull = true;
+  let refusals = 0;
+  const device = await start({
+    wrap: (ports) => ({
+      ...ports,
+      store: {
+        ...ports.store,
+        openPart: (...wanted) => (isFull ? Promise.reject(new SerinError('DISK_FULL', { detail: `${++refusals} times` })) : ports.store.openPart(...wanted)),
+      },
+    }),
+  });
+  const told = () => device.events.filter(({ event }) => event === 'update step failed').map(({ fields }) => fields?.['code']);
+  device.link.deliver(await fleet.order(1, [await fleet.publish(1)]));
+  await device.until('refused thrice', () => refusals >= 3);
+  expect(told()).toEqual(['DISK_FULL']);
+  isFull = false;
+  await device.settled(1);
+  isFull = true;
+  device.link.deliver(await fleet.order(2, [await fleet.publish(2)]));
+  await device.until('full again', () => told().length === 2);
 });
 
 test('a source that only sends rubbish is left when the budget of bytes is spent', async () => {

@@ -93,6 +93,7 @@ export class Updater {
   #spentBytes = 0;
   #bundleBytes = 1;
   #fault: { code: string; detail: string } | undefined;
+  #complaint: string | undefined;
   #driving: Promise<void> | undefined;
   #isDirty = false;
   #attempt = new AbortController();
@@ -207,7 +208,6 @@ export class Updater {
   }
 
   async #run(): Promise<void> {
-    const { log } = this.#parts;
     // Not within the call that started it: the caller goes on first.
     await Promise.resolve();
     while (!this.#stopping.signal.aborted) {
@@ -225,13 +225,21 @@ export class Updater {
         // The journal could not be written or the bundle has no room: nothing moved, the same step is taken again.
         const error = asSerinError(thrown);
         this.#fault = { code: error.code, detail: error.message.slice(0, 300) };
-        log('error', 'update step failed', { model: this.model, code: error.code, detail: error.message });
+        this.#complain({ code: error.code, detail: error.message });
         this.#parts.changed();
         await this.#pause(3, this.#stopping.signal);
       }
     }
     // In the same turn as the last look at #isDirty: an order that comes now starts a new run.
     this.#driving = undefined;
+  }
+
+  /** A line for each cause: the step is taken again and again until it succeeds, and a disk may stay full for days. */
+  #complain({ code, detail }: { code: string; detail: string }): void {
+    const state = this.#record.journal?.state;
+    const complaint = `${state} ${code}`;
+    if (complaint !== this.#complaint) this.#parts.log('error', 'update step failed', { model: this.model, state, code, detail });
+    this.#complaint = complaint;
   }
 
   /** Starts what the newest order asks for; false when there is nothing to do. */
@@ -278,6 +286,7 @@ export class Updater {
 
   async #write(record: UpdateRecord): Promise<void> {
     await writeRecord(this.#parts.documents, this.model, record);
+    if (record.journal?.state !== this.#record.journal?.state) this.#complaint = undefined;
     this.#record = record;
   }
 
@@ -314,7 +323,7 @@ export class Updater {
       if (state === 'DOWNLOADING' && error.code === 'DISK_FULL') throw error;
       const cause = { code: error.code, detail: error.detail ?? error.message };
       if (isWayOut) {
-        this.#parts.log('error', 'update step failed', { model: this.model, state, ...cause });
+        this.#complain(cause);
         if (state === 'COMMITTING' && damages.has(error.code)) return { kind: 'DAMAGED', ...cause };
         await this.#pause(2, this.#stopping.signal);
         return { kind: 'FAULTED', ...cause };
