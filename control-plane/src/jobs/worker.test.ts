@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -69,6 +70,13 @@ async function until(id: string, wanted: (job: JobRow) => boolean): Promise<JobR
     });
   }
 }
+/** The process that works in the job's folder. */
+function childOf(id: string): number {
+  const line = execFileSync('ps', ['-A', '-o', 'pid=,args='], { encoding: 'utf8' })
+    .split('\n')
+    .find((process) => process.includes(path.join(dataDir, 'jobs', id)));
+  return Number.parseInt(line ?? '', 10);
+}
 const isOver = (job: JobRow): boolean => job.finishedAt !== null;
 
 test('a job whose version fails its gate ends with the numbers that failed, and nothing is published', async () => {
@@ -107,6 +115,23 @@ test('a process that dies is tried again, a limited number of times, and its las
   await worker.stop(5000);
   expect(job).toMatchObject({ status: 'FAILED', attempts: attemptsMax, error: { code: 'JOB_CRASHED' } });
   expect(job.log.join('\n')).toContain('attempt 1 of');
+}, 60_000);
+
+test('a native crash in the middle of a training ends that process alone: the job fails with what was logged, and the next one runs', async () => {
+  const worker = createWorker(long);
+  const { id } = await enqueueJob(store.db, training, Date.now());
+  await store.db.update(jobs).set({ attempts: attemptsMax - 1 });
+  await worker.start(stop);
+  await until(id, (job) => job.stage === 'train');
+  process.kill(childOf(id), 'SIGSEGV');
+  const job = await until(id, isOver);
+  expect(job).toMatchObject({ status: 'FAILED', error: { code: 'JOB_CRASHED', detail: 'it was ended by SIGSEGV' } });
+  expect(job.log.join('\n')).toMatch(/train: [^]*it was ended by SIGSEGV/);
+  const next = await enqueueJob(store.db, training, Date.now());
+  await until(next.id, ({ stage }) => stage === 'train');
+  await cancelJob(store.db, next.id, Date.now());
+  expect(await until(next.id, isOver)).toMatchObject({ status: 'CANCELLED' });
+  await worker.stop(5000);
 }, 60_000);
 
 test('cancelling ends a running job, and a waiting one before it begins', async () => {
