@@ -153,7 +153,7 @@ const table = {
   windowDays: setting(retention, wholeNumber(1, 3650), usually(30), 'Days that telemetry windows are kept'),
   windowRows: setting(retention, wholeNumber(1000, 1_000_000_000), usually(5_000_000), 'Most telemetry windows kept'),
   sampleDays: setting(retention, wholeNumber(1, 3650), usually(30), 'Days that frames are kept'),
-  sampleRows: setting(retention, wholeNumber(100, 100_000_000), usually(20_000), 'Most frames kept'),
+  sampleRows: setting(retention, wholeNumber(100, 100_000_000), usually(5_000), 'Most frames kept: one of the demo takes 48 KiB'),
   jobDays: setting(retention, wholeNumber(1, 3650), usually(90), 'Days that finished jobs are kept'),
 
   jobWorkers: setting(work, wholeNumber(0, 16), usually(1), 'Jobs run at once by this process; 0 leaves them to other servers on the same database'),

@@ -1,9 +1,10 @@
+import { sql } from 'drizzle-orm';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { createLog } from './log.ts';
 import { createRetention, type RetentionLimits } from './retention.ts';
 import { recordAudit } from './audit.ts';
 import { audit, samples, windows } from './store/schema.ts';
-import type { Store } from './store/store.ts';
+import { selectRows, type Store } from './store/store.ts';
 import { openTestStore } from './store/testing.ts';
 
 const dayMs = 24 * 3_600_000;
@@ -56,6 +57,20 @@ test('what is older than its days goes, in batches', async () => {
 
 test('of too many rows the oldest go', async () => {
   expect(await prune({ windowRows: 3, sampleRows: 2 })).toEqual({ windows: [0, 1, 2], samples: [0, 1] });
+});
+
+test('frames that replace others take the room of those', async () => {
+  const retention = createRetention({ store, clock: () => now, log: createLog('silent'), limits: { ...generous, sampleDays: 0 } });
+  const sizes: number[] = [];
+  for (let round = 0; round < 4; round++) {
+    await retention.prune();
+    const frame = { device: 'cam-1', boot: `b${round}`, model: 'picker', version: 1, takenAt: now - dayMs, height: 1, width: 40_000, channels: 1 };
+    const pixels = Uint8Array.from({ length: 40_000 }, (_, at) => Math.imul(at + round, 2_654_435_761) >>> 24);
+    await store.db.insert(samples).values(Array.from({ length: 50 }, (_, seq) => ({ ...frame, seq, predicted: { label: 0, confidence: 1 }, pixels })));
+    const [size] = await selectRows<{ bytes: string }>(store.db, sql`select pg_total_relation_size('samples') as bytes`);
+    sizes.push(Number(size?.bytes));
+  }
+  expect(sizes[3]).toBeLessThan(1.5 * sizes[0]!);
 });
 
 test('the audit stays', async () => {

@@ -58,6 +58,12 @@ export function createRetention({ store, clock, log, limits, pollMs = 600_000, b
     return rows.length;
   }
 
+  /** A server of PostgreSQL does this by itself; the embedded one has nobody who would, and frames that replace each other would fill the disk. */
+  async function reuseSpace(): Promise<void> {
+    if (store.kind !== 'pglite') return;
+    for (const table of [samples, windows]) await store.db.execute(sql`vacuum ${table}`);
+  }
+
   /** One round; true when more is waiting to be removed. */
   async function prune(): Promise<boolean> {
     const now = clock();
@@ -70,6 +76,7 @@ export function createRetention({ store, clock, log, limits, pollMs = 600_000, b
     const longAgo = now - enrolmentDays * dayMs;
     await store.db.delete(enrolments).where(or(lt(enrolments.expiresAt, longAgo), and(isNotNull(enrolments.usedAt), lt(enrolments.usedAt, longAgo))));
     if (removed.windows + removed.samples + removed.jobs > 0) log.info(removed, 'old rows removed');
+    await reuseSpace();
     return removed.windows >= batchRows || removed.samples >= batchRows;
   }
 

@@ -145,14 +145,10 @@ export function createRetraining(options: RetrainingOptions): Service {
     changes.tell({ type: 'job', id: job.id });
   }
 
-  /** Devices send as few frames as before once no retraining of their model wants them. */
+  /** Devices send as few frames as before once no retraining of their model waits for more: frames are the largest thing they send. */
   async function endCollecting(): Promise<void> {
     if (usualPerWindow === collectPerWindow) return;
-    const wanted = await store.db
-      .select({ model: jobs.model })
-      .from(jobs)
-      .where(and(eq(jobs.kind, 'retrain'), inArray(jobs.status, ['QUEUED', 'RUNNING'])));
-    const wanting = new Set(wanted.map(({ model }) => model));
+    const wanting = new Set((await collectingJobs()).map(({ model }) => model));
     for (const { name } of await store.db.select({ name: models.name }).from(models)) {
       if (!wanting.has(name)) await store.transaction((tx) => setSampling(tx, name, usualPerWindow, clock()));
     }

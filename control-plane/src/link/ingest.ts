@@ -66,7 +66,7 @@ const spansMax = 200_000;
 
 /** Everything devices say, decoded at the edge and committed in batches; windows are acknowledged after that, never before. */
 export function createIngest(options: IngestOptions): Ingest {
-  const { store, link, changes, clock, log, gauge, gatherMs = 100, samplesPerModelMax = 5_000 } = options;
+  const { store, link, changes, clock, log, gauge, gatherMs = 100, samplesPerModelMax = 2_000 } = options;
   const collector = createCollector({ ...inboxLimits, ...options.limits });
   const quiet = createQuietLog(clock);
   const memory: CommitMemory = { statusTs: new Map(), spans: new Map() };
