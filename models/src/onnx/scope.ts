@@ -37,7 +37,11 @@ export function mapInnerGraphs(node: Node, change: (graph: Graph) => Graph): Nod
 /** The node reading other values, in its inner graphs too. Names are unique over all of them, so nothing is shadowed. */
 export function renameReads(node: Node, renamed: ReadonlyMap<string, string>): Node {
   const change = (name: string): string => renamed.get(name) ?? name;
-  const inner = mapInnerGraphs(node, (graph) => ({ ...graph, nodes: graph.nodes.map((each) => renameReads(each, renamed)) }));
+  const inner = mapInnerGraphs(node, (graph) => ({
+    ...graph,
+    nodes: graph.nodes.map((each) => renameReads(each, renamed)),
+    outputs: graph.outputs.map((output) => ({ ...output, name: change(output.name) })),
+  }));
   return node.inputs.some((name) => renamed.has(name)) ? { ...inner, inputs: node.inputs.map(change) } : inner;
 }
 
@@ -71,3 +75,20 @@ export function sortNodes(nodes: readonly Node[]): readonly Node[] | undefined {
   }
   return sorted.length === nodes.length ? sorted : undefined;
 }
+
+/** Makes names that the graph and its inner graphs do not use yet. */
+export function createNames(graph: Graph): (hint: string) => string {
+  const taken = new Set(allNames(graph));
+  return (hint) => {
+    let name = hint;
+    for (let index = 1; taken.has(name); index += 1) name = `${hint}_${index}`;
+    taken.add(name);
+    return name;
+  };
+}
+
+const allNames = (graph: Graph): string[] => [
+  ...namesDefined(graph),
+  ...graph.outputs.map(({ name }) => name),
+  ...graph.nodes.flatMap((node) => innerGraphs(node).flatMap(allNames)),
+];

@@ -1,7 +1,8 @@
 import { SerinError } from '@serin/protocol/errors';
 import ort from 'onnxruntime-node';
 
-import type { ElementType, Tensor } from './graph.ts';
+import type { ElementType, Model, Tensor } from './graph.ts';
+import { writeModel } from './model-file.ts';
 
 export type Session = ort.InferenceSession;
 export interface SessionOptions {
@@ -33,4 +34,22 @@ export async function openSession(bytes: Uint8Array, options: SessionOptions = {
 
 export function runtimeTensor(type: ElementType, data: Tensor['data'], dims: readonly number[]): ort.Tensor {
   return new ort.Tensor(type as 'float32', data as Float32Array, dims);
+}
+
+/** Runs a model once, as it is: all its outputs, by name. */
+export async function runModel(model: Model, inputs: ReadonlyMap<string, Tensor> = new Map(), options: SessionOptions = {}): Promise<Map<string, Tensor>> {
+  const session = await openSession(writeModel(model, { shapelessOutputs: true }), options);
+  try {
+    const feeds = Object.fromEntries([...inputs].map(([name, { type, data, dims }]) => [name, runtimeTensor(type, data, dims)]));
+    const results = await session.run(feeds);
+    return new Map(Object.entries(results).map(([name, result]) => [name, ownTensor(result)]));
+  } finally {
+    await session.release();
+  }
+}
+
+function ownTensor({ type, dims, data }: ort.Tensor): Tensor {
+  const { buffer, byteOffset, length } = data as Uint16Array;
+  // Newer engines have an array for 16-bit floats; graphs keep their bits.
+  return { type: type as ElementType, dims, data: type === 'float16' ? new Uint16Array(buffer, byteOffset, length) : (data as Tensor['data']) };
 }
