@@ -1,13 +1,13 @@
-import type { Classification } from '@serin/inference/postprocess';
-import { frameHeight, frameWidth } from '@serin/inference/scene';
+import type { Answer } from '@serin/device/answer';
+import type { FrameShape } from '@serin/inference/image-statistics';
 import { html, setText, type View } from './dom.ts';
 import { milliseconds, percent, rate } from './format.ts';
+import { markClass, objectMarks } from './object-marks.ts';
 
 export interface CameraFigures {
   /** The frame that was answered, RGB. */
   pixels: Uint8Array;
-  answer: Classification;
-  probabilities: ArrayLike<number>;
+  answer: Answer;
   ms: number;
   perSecond: number;
   p95Ms: number;
@@ -16,18 +16,28 @@ export interface CameraFigures {
   wrongShare: number | undefined;
 }
 
-/** The bin camera with the answer beneath it. */
-export function cameraView(labels: readonly string[]): View<CameraFigures> {
-  const canvas = html('canvas', { width: frameWidth, height: frameHeight, role: 'img', 'aria-label': 'The rendered bin camera, seen from above' });
+interface Seen {
+  label: number;
+  score: number;
+}
+
+/** What was seen, the surest first: the objects of a detector, the one label of a classifier. */
+const seenIn = (answer: Answer): readonly Seen[] =>
+  'detections' in answer ? answer.detections : answer.finite ? [{ label: answer.label, score: answer.confidence }] : [];
+
+/** The bin camera with what is seen in it beneath. */
+export function cameraView(labels: readonly string[], shape: FrameShape): View<CameraFigures> {
+  const canvas = html('canvas', { width: shape.width, height: shape.height, role: 'img', 'aria-label': 'The rendered bin camera, seen from above' });
   const context = canvas.getContext('2d', { alpha: false });
-  const image = new ImageData(frameWidth, frameHeight);
+  const image = new ImageData(shape.width, shape.height);
   image.data.fill(255);
+  const marks = objectMarks(shape, labels);
 
   const answer = html('strong', { 'data-figure': 'prediction' }, '–');
   const confidence = html('span', { 'data-figure': 'confidence' });
-  const classes = labels.map((label) => ({
-    name: html('span', { class: 'name' }, label),
-    bar: html('meter', { min: 0, max: 1, value: 0, 'aria-label': `Probability of ${label}` }),
+  const classes = labels.map((label, index) => ({
+    name: html('span', { class: 'name' }, html('i', { class: markClass(index) }), label),
+    bar: html('meter', { min: 0, max: 1, value: 0, 'aria-label': `Mean score of ${label}` }),
     share: html('span', { class: 'share' }),
   }));
   const figure = (name: string, key: string) => {
@@ -45,7 +55,7 @@ export function cameraView(labels: readonly string[]): View<CameraFigures> {
     'section',
     { class: 'card camera', 'aria-label': 'Camera' },
     html('header', {}, html('h2', {}, 'Camera'), html('span', { class: 'note' }, 'Rendered in this page; no image leaves it')),
-    html('div', { class: 'view' }, canvas),
+    html('div', { class: 'view' }, html('div', { class: 'picture' }, canvas, marks.element)),
     html('p', { class: 'answer' }, answer, confidence),
     html('div', { class: 'classes' }, ...classes.flatMap(({ name, bar, share }) => [name, bar, share])),
     html('dl', { class: 'figures' }, perSecond.row, ms.row, p95.row, frames.row),
@@ -64,21 +74,27 @@ export function cameraView(labels: readonly string[]): View<CameraFigures> {
   return {
     element,
     update(figures) {
+      const seen = seenIn(figures.answer);
+      const [first] = seen;
       draw(figures.pixels);
-      setText(answer, labels[figures.answer.label] ?? 'No answer');
-      setText(confidence, `${percent(figures.answer.confidence)} sure`);
+      marks.update('detections' in figures.answer ? figures.answer.detections : []);
+      setText(answer, first === undefined ? 'Nothing' : (labels[first.label] ?? 'No answer'));
+      setText(
+        confidence,
+        first === undefined ? '' : `${'detections' in figures.answer ? `first of ${seen.length} to pick, ` : ''}${percent(first.score)} sure`,
+      );
       classes.forEach(({ name, bar, share }, index) => {
-        const probability = figures.probabilities[index] ?? 0;
-        bar.value = probability;
-        setText(share, percent(probability));
-        name.dataset.is = index === figures.answer.label ? 'answer' : 'other';
+        const own = seen.filter(({ label }) => label === index);
+        bar.value = own.reduce((sum, { score }) => sum + score, 0) / Math.max(1, own.length);
+        setText(share, own.length === 0 ? '–' : `${own.length} ×`);
+        name.dataset.is = index === first?.label ? 'answer' : 'other';
       });
       setText(perSecond.value, rate(figures.perSecond));
       setText(ms.value, milliseconds(figures.ms));
       setText(p95.value, milliseconds(figures.p95Ms));
       setText(frames.value, figures.frames.toLocaleString('en'));
       frames.value.dataset.count = String(figures.frames);
-      if (figures.wrongShare !== undefined) setText(judged, `${percent(figures.wrongShare)} of the recent answers differ from what was rendered`);
+      if (figures.wrongShare !== undefined) setText(judged, `${percent(figures.wrongShare)} of the recent answers would have failed the picker`);
     },
   };
 }

@@ -1,6 +1,6 @@
 import { FrameLoop, type FrameResult } from '@serin/device/frame-loop';
 import { createRenderedCamera } from '@serin/device/rendered-camera';
-import type { EngineSession, RawWindow } from '@serin/device/ports';
+import type { RawWindow } from '@serin/device/ports';
 import { seededRandom } from '@serin/inference/random';
 import { designLight, frameBytes, type Light } from '@serin/inference/scene';
 import { DDSketch } from '@serin/stats/dd-sketch';
@@ -42,7 +42,7 @@ export function startLive({ edge, fps, seed, onFault }: LiveOptions): Live {
   const random = seededRandom(seed);
   let light: Light = designLight;
   const source = createRenderedCamera({ fps, light: () => light, clock: browserClock, random: random.fork('camera') });
-  const camera = cameraView(edge.info.labels);
+  const camera = cameraView(edge.info.labels, source.shape);
   const { profile } = edge;
   const drift = profile === undefined ? undefined : driftView({ profile, setLight: (setting) => (light = { ...designLight, ...setting }) });
   let watch = profile === undefined ? undefined : startDriftWatch(profile);
@@ -50,7 +50,6 @@ export function startLive({ edge, fps, seed, onFault }: LiveOptions): Live {
   let frames = 0;
   const shown = new Uint8Array(frameBytes);
   let latest: FrameResult | undefined;
-  let probabilities: ArrayLike<number> = [];
   const startedAt = browserClock.elapsed();
 
   const onWindow = (window: RawWindow): void => {
@@ -65,7 +64,7 @@ export function startLive({ edge, fps, seed, onFault }: LiveOptions): Live {
     latest = result;
   };
   const paint = (): void => {
-    if (latest === undefined || !('label' in latest.answer)) return;
+    if (latest === undefined) return;
     const seconds = Math.max(
       0.001,
       recent.length === 0 ? (browserClock.elapsed() - startedAt) / 1000 : recent.reduce((total, { from, to }) => total + to - from, 0) / 1000,
@@ -75,7 +74,6 @@ export function startLive({ edge, fps, seed, onFault }: LiveOptions): Live {
     camera.update({
       pixels: shown,
       answer: latest.answer,
-      probabilities,
       ms: latest.latencyMs,
       perSecond: run / seconds,
       p95Ms: p95Of(recent),
@@ -84,16 +82,6 @@ export function startLive({ edge, fps, seed, onFault }: LiveOptions): Live {
     });
   };
 
-  // The loop tells the best answer; the bars show all of them.
-  const session: EngineSession = {
-    close: () => edge.session.close(),
-    async run(inputs) {
-      const outputs = await edge.session.run(inputs);
-      const [output] = Object.values(outputs);
-      if (output?.data instanceof Float32Array) probabilities = output.data;
-      return outputs;
-    },
-  };
   const loop = new FrameLoop({
     source,
     clock: browserClock,
@@ -103,7 +91,7 @@ export function startLive({ edge, fps, seed, onFault }: LiveOptions): Live {
   });
   loop.configure({ windowMs, samplesPerWindow: 0 });
   loop.start();
-  void loop.serve({ digest: edge.info.manifestDigest, manifest: edge.manifest, profile, session });
+  void loop.serve({ digest: edge.info.manifestDigest, manifest: edge.manifest, profile, session: edge.session });
   const painter = setInterval(paint, paintMs);
   if (watch !== undefined) drift?.update(watch);
 
