@@ -1,62 +1,90 @@
-import { SerinError } from '@serin/protocol/errors';
-
-import { int, ints, numberAttribute, numbersAttribute } from '../../onnx/graph.ts';
-import { convGeometry } from '../../onnx/shape-rules/spatial.ts';
+import { int, ints } from '../../onnx/graph.ts';
+import { convGeometry, type ConvGeometry } from '../../onnx/shape-rules/spatial.ts';
+import type { Tape } from '../tape.ts';
 import type { GradientContext, GradientRule } from './rule.ts';
 
-/** Gradients of Conv in two dimensions without groups, written with forward operators only. */
-function convGradient(context: GradientContext): (string | undefined)[] {
-  const { tape, gradient, input, needs } = context;
+/** Gradients of Conv over any number of spatial axes, with groups, written with forward operators only. */
+const conv: GradientRule = (context) => {
+  const { tape, node, gradient, input, needs } = context;
+  const geometry = convGeometry(node, tape.type(input(1)).dims, tape.type(input(0)).dims);
   return [
-    needs(0) ? inputGradient(context) : undefined,
-    needs(1) ? weightGradient(context) : undefined,
-    needs(2) ? tape.add('ReduceSum', [gradient, tape.longs([0, 2, 3])], { keepdims: int(0) }) : undefined,
-  ].slice(0, input(2) === '' ? 2 : 3);
+    needs(0) ? inputGradient(context, geometry) : undefined,
+    needs(1) ? weightGradient(context, geometry) : undefined,
+    needs(2) ? tape.add('ReduceSum', [gradient, tape.longs([0, ...geometry.kernel.map((_, axis) => axis + 2)])], { keepdims: int(0) }) : undefined,
+  ];
+};
+
+const at = (list: readonly number[], index: number): number => list[index] ?? 0;
+
+/** Rows (or columns) at the far edge, pads included, that no window reached. */
+function unreached({ kernel, strides, dilations, pads }: ConvGeometry, x: readonly number[], y: readonly number[]): number[] {
+  return kernel.map((size, axis) => {
+    const reach = (at(y, axis + 2) - 1) * at(strides, axis) + at(dilations, axis) * (size - 1) + 1;
+    return at(x, axis + 2) + at(pads, axis) + at(pads, axis + kernel.length) - reach;
+  });
 }
 
 /** The transposed convolution of the output's gradient. */
-function inputGradient({ tape, node, gradient, input }: GradientContext): string {
-  const x = tape.type(input(0)).dims;
-  const { kernel, strides, dilations, pads } = convGeometry(node, tape.type(input(1)).dims);
-  const y = tape.type(gradient).dims;
-  // Rows and columns at the far edge that no stride reached.
-  const missed = kernel.map((size, axis) => {
-    const reach = ((y[axis + 2] ?? 0) - 1) * (strides[axis] ?? 1) + (dilations[axis] ?? 1) * (size - 1) + 1;
-    return (x[axis + 2] ?? 0) + (pads[axis] ?? 0) + (pads[axis + 2] ?? 0) - reach;
-  });
+function inputGradient({ tape, gradient, input }: GradientContext, geometry: ConvGeometry): string {
+  const { kernel, strides, dilations, pads, group } = geometry;
   return tape.add('ConvTranspose', [gradient, input(1)], {
+    kernel_shape: ints(kernel),
     strides: ints(strides),
     dilations: ints(dilations),
     pads: ints(pads),
-    output_padding: ints(missed),
+    group: int(group),
+    output_padding: ints(unreached(geometry, tape.type(input(0)).dims, tape.type(gradient).dims)),
   });
 }
 
-/** The convolution of input and gradient with batch and channels exchanged; strides turn into dilations. */
-function weightGradient({ tape, node, gradient, input }: GradientContext): string {
-  const { kernel, strides, dilations, pads } = convGeometry(node, tape.type(input(1)).dims);
-  const swap = { perm: ints([1, 0, 2, 3]) };
-  const wide = tape.add('Conv', [tape.add('Transpose', [input(0)], swap), tape.add('Transpose', [gradient], swap)], {
+/**
+ * The convolution of input and gradient with batch and channels exchanged; strides turn into dilations. Channels are
+ * interleaved with the last axis, so that all of them come out of one product with as many columns as a filter has
+ * weights: one product a channel would have nine columns for a kernel of 3 by 3, and kernels for products want many more.
+ */
+function weightGradient({ tape, gradient, input }: GradientContext, geometry: ConvGeometry): string {
+  const { kernel, strides, dilations, pads, group } = geometry;
+  const [batch = 0, channels = 0, ...spatial] = tape.type(input(0)).dims;
+  const [, filters = 0, ...places] = tape.type(gradient).dims;
+  const rank = kernel.length;
+  const last = rank - 1;
+  const depth = channels / group;
+  // A dilated last axis would skip channels.
+  const interleaved = depth > 1 && at(dilations, last) === 1;
+
+  // Pads at the far edge; where no window reached even the input's last rows these are cut off, but one.
+  const missed = unreached(geometry, tape.type(input(0)).dims, tape.type(gradient).dims);
+  const ends = spatial.map((size, axis) => Math.max(at(pads, rank + axis) - at(missed, axis), 1 - size));
+  const cropped = crop(tape, input(0), ends);
+  const sizes = spatial.map((size, axis) => size + Math.min(0, at(ends, axis)));
+  const grouped = tape.add('Reshape', [cropped, tape.longs([batch, group, depth, ...sizes])]);
+  const axes = sizes.map((_, axis) => axis + 3);
+  const turned = tape.add('Transpose', [grouped], { perm: ints(interleaved ? [1, 0, ...axes, 2] : [2, 1, 0, ...axes]) });
+  const scale = (values: readonly number[], factor: number): number[] => values.map((value, axis) => (axis === last && interleaved ? value * factor : value));
+  const image = tape.add('Reshape', [turned, tape.longs([interleaved ? 1 : depth, group * batch, ...scale(sizes, depth)])]);
+  const order = [1, 0, ...places.map((_, axis) => axis + 2)];
+
+  const wide = tape.add('Conv', [image, tape.add('Transpose', [gradient], { perm: ints(order) })], {
+    kernel_shape: ints(places),
     strides: ints(dilations),
-    dilations: ints(strides),
-    pads: ints(pads),
+    dilations: ints(scale(strides, depth)),
+    pads: ints([...scale(pads.slice(0, rank), depth), ...scale(ends, depth).map((end) => Math.max(0, end))]),
+    group: int(group),
   });
-  const dims = tape.type(wide).dims;
-  const fits = dims[2] === kernel[0] && dims[3] === kernel[1];
-  const cropped = fits ? wide : tape.add('Slice', [wide, tape.longs([0, 0]), tape.longs(kernel), tape.longs([2, 3])]);
-  return tape.add('Transpose', [cropped], swap);
+  const wanted = scale(kernel, depth);
+  const surplus = wanted.map((size, axis) => size - at(tape.type(wide).dims, axis + 2));
+  const fitted = crop(tape, wide, surplus);
+  if (!interleaved) return tape.add('Transpose', [fitted], { perm: ints(order) });
+  const taps = tape.add('Reshape', [fitted, tape.longs([filters, ...kernel, depth])]);
+  return tape.add('Transpose', [taps], { perm: ints([0, rank + 1, ...kernel.map((_, axis) => axis + 1)]) });
 }
 
-export const convGradients: Readonly<Record<string, GradientRule>> = {
-  Conv: (context) => {
-    if (numberAttribute(context.node, 'group', 1) !== 1) {
-      throw new SerinError('MODEL_UNSUPPORTED', { detail: 'the gradient of a grouped Conv' });
-    }
-    if (numbersAttribute(context.node, 'strides', [1, 1]).length !== 2) {
-      throw new SerinError('MODEL_UNSUPPORTED', {
-        detail: 'the gradient of a Conv that is not two-dimensional',
-      });
-    }
-    return convGradient(context);
-  },
-};
+/** Without the far rows and columns of which `ends` is negative. */
+function crop(tape: Tape, value: string, ends: readonly number[]): string {
+  const axes = ends.map((_, axis) => axis).filter((axis) => at(ends, axis) < 0);
+  if (axes.length === 0) return value;
+  const stops = axes.map((axis) => at(ends, axis));
+  return tape.add('Slice', [value, tape.longs(axes.map(() => 0)), tape.longs(stops), tape.longs(axes.map((axis) => axis + 2))]);
+}
+
+export const convGradients: Readonly<Record<string, GradientRule>> = { Conv: conv };
