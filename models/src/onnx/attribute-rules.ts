@@ -35,6 +35,13 @@ const rules: Readonly<Record<string, AttributeRule>> = {
   blocksize: { kind: 'int', ...positive },
   hidden_size: { kind: 'int', ...positive },
   to: { kind: 'int', ...typeCode },
+  num_outputs: { kind: 'int', allows: (value) => value >= 1 && value <= 65536, words: 'must be a whole number from 1 to 65536' },
+  value_int: { kind: 'int' },
+  value_ints: { kind: 'ints' },
+  value_float: { kind: 'float' },
+  value_floats: { kind: 'floats' },
+  batch_dims: { kind: 'int', ...anAxis },
+  equation: { kind: 'string' },
   keepdims: { kind: 'int', ...flag },
   transA: { kind: 'int', ...flag },
   transB: { kind: 'int', ...flag },
@@ -48,11 +55,15 @@ const rules: Readonly<Record<string, AttributeRule>> = {
   nearest_mode: { kind: 'string' },
 };
 
+/** Whose `value` is a tensor; the Pad of old had a number by that name. */
+const constants: ReadonlySet<string> = new Set(['Constant', 'ConstantOfShape']);
+
 /** Lists that grow with a value's size, not with its rank. */
 const longLists: ReadonlySet<string> = new Set(['split']);
 
 /** What is wrong with an attribute of a standard operator, in words; undefined when nothing is. */
-export function attributeFault(name: string, { kind, value }: Attribute, rankMax: number): string | undefined {
+export function attributeFault(operator: string, name: string, { kind, value }: Attribute, rankMax: number): string | undefined {
+  if (name === 'value' && constants.has(operator)) return kind === 'tensor' ? undefined : `must be of kind tensor, not ${kind}`;
   const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;
   if (rule === undefined) return undefined;
   if (kind !== rule.kind) return `must be of kind ${rule.kind}, not ${kind}`;

@@ -48,7 +48,7 @@ export function findFaults(model: Model, limits: ModelLimits = modelLimits): Fau
   checkSizes(model.graph, limits, fault);
   for (const node of nodes) {
     for (const [name, attribute] of Object.entries(node.attributes)) {
-      const detail = node.domain === '' ? attributeFault(name, attribute, limits.rankMax) : undefined;
+      const detail = node.domain === '' ? attributeFault(node.operator, name, attribute, limits.rankMax) : undefined;
       if (detail !== undefined) fault(`${nodeTitle(node)}: attribute ${name} ${detail}`);
     }
   }

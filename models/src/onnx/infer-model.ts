@@ -93,7 +93,8 @@ export function inferModel(model: Model, options: InferOptions = {}): InferredMo
 const sizeOf = (dim: Dimension, { dimensions = {}, otherwise }: InferOptions): number | undefined =>
   typeof dim === 'number' ? dim : Object.hasOwn(dimensions, dim) ? dimensions[dim] : otherwise;
 
-function bindDims(input: ValueInfo, options: InferOptions): number[] | undefined {
+/** The shape of an input at these sizes; undefined while some of it is open. */
+export function bindDims(input: ValueInfo, options: InferOptions): number[] | undefined {
   if (input.anyShape === true) return undefined;
   const dims = input.dims.map((dim) => sizeOf(dim, options));
   return dims.every((dim) => dim !== undefined) ? dims : undefined;

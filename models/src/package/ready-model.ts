@@ -1,13 +1,15 @@
+import { detectionFields } from '@serin/inference/detections';
 import { imageStatisticNames } from '@serin/inference/image-statistics';
 import { seededRandom, type Random } from '@serin/inference/random';
 import type { Golden } from '@serin/protocol/bundle/golden';
-import type { BundlePart, TensorSpec } from '@serin/protocol/bundle/manifest';
+import { takesFrames, type BundlePart, type Manifest, type TensorSpec } from '@serin/protocol/bundle/manifest';
 import type { Profile, ProfileStatistic } from '@serin/protocol/bundle/profile';
 import { sha256 } from '@serin/protocol/digest';
 import { SerinError } from '@serin/protocol/errors';
 
 import { checkModel } from '../onnx/check.ts';
-import { elementCount, type Model, type Tensor, type TypedArrays, type ValueInfo } from '../onnx/graph.ts';
+import { drawTensor } from '../onnx/example-inputs.ts';
+import { elementCount, type Model, type ValueInfo } from '../onnx/graph.ts';
 import { inspectModel, type ModelSummary } from '../onnx/inspect.ts';
 import { modelBytesMax, readModel } from '../onnx/model-file.ts';
 import { openSession, type Session } from '../onnx/session.ts';
@@ -41,7 +43,7 @@ export async function packReadyModel(bytes: Uint8Array, options: ReadyModelOptio
   const inputs = summary.inputs.map(tensorSpec);
   const outputs = summary.outputs.map(tensorSpec);
   const labels = options.labels ?? [];
-  const task = classifiesImages(summary, labels) ? 'image-classification' : 'tensor';
+  const task = taskOf(summary, labels);
   const variant = summary.operators['QuantizeLinear'] === undefined && summary.operators['QLinearConv'] === undefined ? 'fp32' : 'u8s8';
 
   const session = await openSession(bytes);
@@ -50,7 +52,7 @@ export async function packReadyModel(bytes: Uint8Array, options: ReadyModelOptio
     const files: BundlePart[] = [
       { role: 'model', variant, path: `model.${variant}.onnx`, bytes },
       { role: 'golden', variant, path: `golden.${variant}.json`, bytes: jsonBytes(golden) },
-      { role: 'profile', path: 'profile.json', bytes: jsonBytes(emptyProfile(summary, task === 'image-classification')) },
+      { role: 'profile', path: 'profile.json', bytes: jsonBytes(emptyProfile(summary, takesFrames({ task }))) },
     ];
     return {
       files,
@@ -109,11 +111,16 @@ function tensorSpec({ name, type, dims }: ValueInfo): TensorSpec {
 /** Raw uint8 NHWC pictures with 1 or 3 channels. */
 const isImage = ({ type, dims }: ValueInfo): boolean => type === 'uint8' && dims.length === 4 && (dims[3] === 1 || dims[3] === 3);
 
-function classifiesImages({ inputs, outputs }: ModelSummary, labels: readonly string[]): boolean {
+/** What it answers says what it is for: `probabilities` of one frame, or rows of `detections` on it. */
+function taskOf({ inputs, outputs }: ModelSummary, labels: readonly string[]): Manifest['task'] {
   const [input] = inputs;
   const [output] = outputs;
-  if (inputs.length !== 1 || outputs.length !== 1 || input === undefined || output === undefined || !isImage(input)) return false;
-  return output.name === 'probabilities' && output.type === 'float32' && output.dims.length === 2 && output.dims[1] === labels.length;
+  if (inputs.length !== 1 || outputs.length !== 1 || input === undefined || output === undefined || !isImage(input)) return 'tensor';
+  const { name, type, dims } = output;
+  if (type !== 'float32' || labels.length === 0) return 'tensor';
+  if (name === 'probabilities' && dims.length === 2 && dims[1] === labels.length) return 'image-classification';
+  if (name === 'detections' && dims.length === 3 && dims[2] === detectionFields) return 'detection';
+  return 'tensor';
 }
 
 /** Free dimensions become 1: a batch of one, a sequence of one. */
@@ -128,7 +135,7 @@ async function goldenOf(session: Session, summary: ModelSummary, random: Random,
     });
   if (numbersIn > goldenNumbersMax) throw tooLarge(numbersIn);
   const draw = (index: number): NamedTensors =>
-    Object.fromEntries(summary.inputs.map((input) => [input.name, drawTensor(input, random.fork(`${index}/${input.name}`))]));
+    Object.fromEntries(summary.inputs.map((input) => [input.name, drawTensor(input, boundDims(input), random.fork(`${index}/${input.name}`))]));
   const attempt = async (inputs: NamedTensors[]) => {
     try {
       return await makeGolden(session, inputs, share);
@@ -153,36 +160,12 @@ async function goldenOf(session: Session, summary: ModelSummary, random: Random,
   return { ...golden, tolerance: share * largest };
 }
 
-function drawTensor(input: ValueInfo, random: Random): Tensor {
-  const dims = boundDims(input);
-  const length = elementCount(dims);
-  const fill = <Array>(array: { from(source: { length: number }, map: () => number): Array }, draw: () => number): Array => array.from({ length }, draw);
-  const data = ((): TypedArrays[keyof TypedArrays] => {
-    switch (input.type) {
-      case 'uint8':
-        return fill(Uint8Array, () => random.integer(256));
-      case 'int8':
-        return fill(Int8Array, () => random.integer(256) - 128);
-      case 'bool':
-        return fill(Uint8Array, () => random.integer(2));
-      // Small, because whole numbers are mostly indices into something.
-      case 'int32':
-        return fill(Int32Array, () => random.integer(4));
-      case 'int64':
-        return BigInt64Array.from({ length }, () => BigInt(random.integer(4)));
-      default:
-        return fill(Float32Array, () => random.uniform());
-    }
-  })();
-  return { type: input.type, dims, data };
-}
-
-function emptyProfile(summary: ModelSummary, classifies: boolean): Profile {
+function emptyProfile(summary: ModelSummary, answersFrames: boolean): Profile {
   const statistics: ProfileStatistic[] = [];
   if (summary.inputs.length === 1 && summary.inputs.every(isImage)) {
     for (const name of imageStatisticNames) statistics.push(emptyStatistic(name, ...statisticRanges[name]));
   }
-  if (classifies) statistics.push(emptyStatistic('confidence', 0, 1));
+  if (answersFrames) statistics.push(emptyStatistic('confidence', 0, 1));
   return {
     v: 1,
     framesPerWindow: 0,

@@ -1,5 +1,6 @@
+import { valueBytes } from '../element-values.ts';
 import { inferModel } from '../infer-model.ts';
-import { elementCount, type ElementType, type Graph, type Model, type Node, type Tensor } from '../graph.ts';
+import type { Graph, Model, Node, Tensor } from '../graph.ts';
 import { countReads, innerGraphs } from '../scope.ts';
 import { runModel } from '../session.ts';
 import { constantOf } from '../shape-rules/creation.ts';
@@ -21,23 +22,6 @@ const neverFolded: ReadonlySet<string> = new Set([
   'Dropout',
   'DequantizeLinear',
 ]);
-
-const bytesOf: Readonly<Record<ElementType, number>> = {
-  float32: 4,
-  float64: 8,
-  float16: 2,
-  bfloat16: 2,
-  uint8: 1,
-  int8: 1,
-  uint16: 2,
-  int16: 2,
-  uint32: 4,
-  int32: 4,
-  uint64: 8,
-  int64: 8,
-  bool: 1,
-};
-export const valueBytes = ({ type, dims }: ValueType): number => elementCount(dims) * bytesOf[type];
 
 /**
  * Computes now, in the runtime itself, what depends on constants alone. Results that are much larger than what they
