@@ -3,12 +3,12 @@ import { expect, test } from 'vitest';
 import { golden as goldenSchema } from '@serin/protocol/bundle/golden';
 import { profile as profileSchema } from '@serin/protocol/bundle/profile';
 
-import { createNetwork } from '../examples/bin-camera/network.ts';
 import { createGraphBuilder } from '../onnx/builder.ts';
-import { createModel, floats, type Dimension, type Model } from '../onnx/graph.ts';
+import { createModel, floats, int, longs, type Dimension, type Model } from '../onnx/graph.ts';
 import { readProto, writeModel } from '../onnx/model-file.ts';
 import { modelTable, type NodeProto } from '../onnx/schema.ts';
 import { encodeMessage } from '../onnx/wire.ts';
+import { castTo } from '../train/tape.ts';
 import { packReadyModel } from './ready-model.ts';
 import type { TrainedVersion } from './version.ts';
 
@@ -23,8 +23,33 @@ function linear(dims: Dimension[], edit: Partial<Model> = {}, scale = 1): Uint8A
   return writeModel({ ...createModel(builder.finish()), ...edit });
 }
 
+/** A model of frames that answers with that output, whatever is on them. */
+function ofFrames(output: string, dims: number[]): Uint8Array {
+  const builder = createGraphBuilder('frames');
+  const frame = builder.input('frame', 'uint8', ['N', 32, 32, 3]);
+  const sums = builder.add('ReduceSum', [builder.add('Cast', [frame], castTo('float32')), builder.constant(longs([1, 2, 3]))], { keepdims: int(0) });
+  const wide = builder.add('Unsqueeze', [sums, builder.constant(longs(dims.map((_, axis) => axis + 1)))]);
+  const none = builder.add('Mul', [wide, builder.constant(floats(dims, new Float32Array(dims.reduce((a, b) => a * b))))]);
+  builder.add('Add', [none, builder.constant(floats([], [0.2]))], {}, [output]);
+  builder.output(output, 'float32', ['N', ...dims]);
+  return writeModel(createModel(builder.finish()));
+}
+
+test('what a model of frames answers with tells its task', async () => {
+  const taskOf = async (output: string, dims: number[], names: string[] = labels) =>
+    (await packReadyModel(ofFrames(output, dims), { seed: 1, labels: names })).task;
+  expect(await taskOf('detections', [8, 5])).toBe('detection');
+  expect(await taskOf('probabilities', [5])).toBe('image-classification');
+  expect([
+    await taskOf('detections', [8, 6]),
+    await taskOf('detections', [8, 5], []),
+    await taskOf('probabilities', [4]),
+    await taskOf('boxes', [8, 5]),
+  ]).toEqual(['tensor', 'tensor', 'tensor', 'tensor']);
+});
+
 test('an image classifier is packaged with golden vectors and bins that cannot alarm yet', async () => {
-  const version = await packReadyModel(writeModel(createNetwork(1)), { seed: 1, labels });
+  const version = await packReadyModel(ofFrames('probabilities', [5]), { seed: 1, labels });
   expect(version.task).toBe('image-classification');
   expect(version.inputs).toEqual([{ name: 'frame', dtype: 'uint8', shape: [-1, 32, 32, 3] }]);
   expect(version.files.map(({ path }) => path)).toEqual(['model.fp32.onnx', 'golden.fp32.json', 'profile.json']);
