@@ -40,15 +40,17 @@ export const usualLimits: GateLimits = {
   modelBytesMax: 64 * 1024 * 1024,
 };
 
-const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
-const points = (share: number): string => `${(100 * share).toFixed(1)} points`;
+export const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+export const points = (share: number): string => `${(100 * share).toFixed(1)} points`;
+
+export const atLeast = (name: string, value: number, limit: number, words: string): GateCheck => ({ name, value, limit, passed: value >= limit, words });
+export const atMost = (name: string, value: number, limit: number, words: string): GateCheck => ({ name, value, limit, passed: value <= limit, words });
+export const verdict = (checks: readonly GateCheck[]): GateVerdict => ({ passed: checks.every((check) => check.passed), checks });
 
 /** Decides whether a version may be packaged. A value that is not a number fails its check. */
 export function judge(evidence: GateEvidence, limits: GateLimits = usualLimits): GateVerdict {
   const { float, quantised, comparison, modelBytes } = evidence;
   const loss = float.accuracy - quantised.accuracy;
-  const atLeast = (name: string, value: number, limit: number, words: string): GateCheck => ({ name, value, limit, passed: value >= limit, words });
-  const atMost = (name: string, value: number, limit: number, words: string): GateCheck => ({ name, value, limit, passed: value <= limit, words });
 
   const checks = [
     atLeast(
@@ -83,5 +85,5 @@ export function judge(evidence: GateEvidence, limits: GateLimits = usualLimits):
       ),
     );
   }
-  return { passed: checks.every((check) => check.passed), checks };
+  return verdict(checks);
 }
