@@ -2,10 +2,10 @@ import { SerinError } from '@serin/protocol/errors';
 import type ort from 'onnxruntime-node';
 
 import type { Batch } from '../data/batch-source.ts';
-import { floats, type Tensor } from '../onnx/graph.ts';
+import { elementCount, floats, type Tensor } from '../onnx/graph.ts';
 import { writeModel } from '../onnx/model-file.ts';
 import { openSession, runtimeTensor } from '../onnx/session.ts';
-import { createTrainingGraph, type TrainingGraph, type TrainingGraphOptions } from './training-graph.ts';
+import { averageOf, createTrainingGraph, type BatchInput, type TrainingGraph, type TrainingGraphOptions } from './training-graph.ts';
 
 /** Everything a run goes on from: the vectors by name, as `TrainingGraph.state` lists them. */
 export type TrainerState = Readonly<Record<string, Float32Array>>;
@@ -23,7 +23,7 @@ export interface Trainer {
   /** A copy of the present state. */
   state(): TrainerState;
   restore(state: TrainerState): void;
-  /** A copy of the weights by name; `average` where the graph keeps one. */
+  /** A copy of what was learnt by name, statistics of batch normalisation included; `average` where the graph keeps one. */
   weights(which?: 'weights' | 'average'): Map<string, Tensor<'float32'>>;
   close(): Promise<void>;
 }
@@ -38,39 +38,40 @@ export async function openTrainer(options: TrainingGraphOptions, threads = 1): P
   let current = makeVectors();
   let next = makeVectors();
   const dataOf = (tensor: ort.Tensor | undefined): Float32Array => tensor?.data as Float32Array;
-  const indexOf = (name: string): number => graph.state.findIndex((vector) => vector.name === name);
 
-  for (const name of ['weights', 'average']) {
-    const vector = current[indexOf(name)];
-    if (vector === undefined) continue;
-    for (const { name: weight, offset } of graph.places) dataOf(vector).set(options.model.graph.initialisers.get(weight)?.data as Float32Array, offset);
-  }
-
-  const scalars = new Map(graph.scalars.map((name) => [name, runtimeTensor('float32', new Float32Array(1), [])]));
-  const reports = new Map(graph.reports.map((name) => [name, runtimeTensor('float32', new Float32Array(1), [])]));
+  graph.state.forEach(({ places = [] }, index) => {
+    for (const { name, offset } of places) dataOf(current[index]).set(options.model.graph.initialisers.get(name)?.data as Float32Array, offset);
+  });
+  const makeScalars = (names: Readonly<Record<string, string>>) =>
+    Object.entries(names).map(([name, inner]) => ({ name, inner, tensor: runtimeTensor('float32', new Float32Array(1), []) }));
+  const scalars = makeScalars(graph.scalars);
+  const reports = makeScalars(graph.reports);
 
   return {
     graph,
     step: async (batch, given) => {
-      const inputs: Record<string, ort.Tensor> = {};
+      const inputs = feedsOf(graph.batch, batch);
       const outputs: Record<string, ort.Tensor> = {};
-      for (const { name, type, dims } of graph.batch) {
-        const tensor = batch.feeds[name] ?? batch.targets[name];
-        if (tensor === undefined || tensor.type !== type || tensor.dims.join() !== dims.join()) throw unfit(name, type, dims, tensor);
-        inputs[name] = runtimeTensor(tensor.type, tensor.data, tensor.dims);
-      }
-      for (const [name, tensor] of scalars) {
+      for (const { name, inner, tensor } of scalars) {
         (tensor.data as Float32Array)[0] = given[name] ?? Number.NaN;
-        inputs[name] = tensor;
+        inputs[inner] = tensor;
       }
-      for (const [name, tensor] of reports) outputs[name] = tensor;
+      for (const { inner, tensor } of reports) outputs[inner] = tensor;
       graph.state.forEach(({ input, output }, index) => {
         inputs[input] = current[index] as ort.Tensor;
         outputs[output] = next[index] as ort.Tensor;
       });
-      await session.run(inputs, outputs);
+      try {
+        await session.run(inputs, outputs);
+      } catch (cause) {
+        throw new SerinError('TRAINING_DATA_INVALID', {
+          detail: `the runtime refused a batch: ${cause instanceof Error ? cause.message : String(cause)}`,
+          hint: 'It names the node; most often a number that looks something up is out of range',
+          cause,
+        });
+      }
       [current, next] = [next, current];
-      const values = Object.fromEntries([...reports].map(([name, tensor]) => [name, (tensor.data as Float32Array)[0] ?? Number.NaN]));
+      const values = Object.fromEntries(reports.map(({ name, tensor }) => [name, (tensor.data as Float32Array)[0] ?? Number.NaN]));
       return { loss: values['loss'] ?? Number.NaN, values };
     },
     state: () => Object.fromEntries(graph.state.map(({ name }, index) => [name, dataOf(current[index]).slice()])),
@@ -83,14 +84,45 @@ export async function openTrainer(options: TrainingGraphOptions, threads = 1): P
       });
     },
     weights: (which = 'weights') => {
-      const vector = dataOf(current[indexOf(which)]);
-      return new Map(graph.places.map(({ name, dims, offset, length }) => [name, floats(dims, vector.slice(offset, offset + length))]));
+      const wanted = ['weights', 'running'].map((name) => (which === 'average' ? averageOf(name) : name));
+      const held = graph.state.flatMap(({ name, places = [] }, index) => (wanted.includes(name) ? [{ places, vector: dataOf(current[index]) }] : []));
+      if (held.length === 0) throw new RangeError(`this trainer keeps no ${which}`);
+      return new Map(
+        held.flatMap(({ places, vector }) =>
+          places.map(({ name, dims, offset, length }) => [name, floats(dims, vector.subarray(offset, offset + length))] as const),
+        ),
+      );
     },
     close: () => session.release(),
   };
 }
 
-function unfit(name: string, type: string, dims: readonly number[], found: Tensor | undefined): SerinError {
-  const had = found === undefined ? 'nothing' : `${found.type} [${found.dims.join()}]`;
-  return new SerinError('TRAINING_DATA_INVALID', { detail: `the batch has ${had} for ${name}, the network wants ${type} [${dims.join()}]` });
+/** The tensors of a batch under their names in the graph, each of the type and shape that the graph was made for. */
+function feedsOf(wanted: readonly BatchInput[], { feeds, targets }: Batch): Record<string, ort.Tensor> {
+  const inputs: Record<string, ort.Tensor> = {};
+  for (const expected of wanted) {
+    const { name, input, type, dims } = expected;
+    const tensor = feeds[name] ?? targets[name];
+    if (tensor === undefined) {
+      const brought = [...Object.keys(feeds), ...Object.keys(targets)].join(', ');
+      throw unfit(expected, `the batch has nothing for ${name}; it brings ${brought === '' ? 'nothing' : brought}`);
+    }
+    if (tensor.type !== type || tensor.dims.join() !== dims.join()) {
+      throw unfit(expected, `the batch has ${tensor.type} [${tensor.dims.join(', ')}] for ${name}`);
+    }
+    if (tensor.data.length !== elementCount(dims)) {
+      throw unfit(
+        expected,
+        `the batch has ${tensor.data.length} numbers for ${name} and says they are [${dims.join(', ')}]`,
+        'A source must not hand out the same array twice to a thread',
+      );
+    }
+    inputs[input] = runtimeTensor(tensor.type, tensor.data, tensor.dims);
+  }
+  return inputs;
+}
+
+function unfit({ type, dims, like }: BatchInput, found: string, hint = 'Make the source of the batches and the network agree'): SerinError {
+  const who = like === undefined ? 'the network wants' : `the loss compares it with ${like} and wants`;
+  return new SerinError('TRAINING_DATA_INVALID', { detail: `${found}; ${who} ${type} [${dims.join(', ')}]`, hint });
 }
