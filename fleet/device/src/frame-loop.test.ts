@@ -183,6 +183,28 @@ test('of a window as many random frames are sent along as are wanted, each with 
   expect(samples).toHaveLength(5);
 });
 
+test('a detector is counted by its objects, judged by the parts that lie there, and its samples carry both', async () => {
+  const { clock, camera, windows, samples, loop } = begin({ samplesPerWindow: 2 });
+  const served = await model(1, 1);
+  const rows = [2, 30, 40, 0.5, 0.875, 2, 90, 40, 0, 0.625, 1, 10, 10, 0, 0.125];
+  loop.configure({ windowMs: 1_000, samplesPerWindow: 2 });
+  await loop.serve({
+    ...served,
+    manifest: { ...served.manifest, task: 'detection', outputs: [{ name: 'detections', dtype: 'float32', shape: [-1, 3, 5] }] },
+    session: { run: async () => ({ detections: { dtype: 'float32', shape: [1, 3, 5], data: Float32Array.from(rows) } }), close: () => Promise.resolve() },
+  });
+  const truth = (x: number): Frame['truth'] => ({ origin: 'simulated-annotator', objects: [{ label: 2, x, y: 40, angle: 0.5, visible: 1 }] });
+  for (const x of [31, 60]) camera.show({ pixels: Uint8Array.of(1), capturedAt: clock.elapsed(), truth: truth(x) });
+  await settle();
+  await clock.advance(1_000);
+  expect(windows[0]).toMatchObject({ labels: [0, 0, 4], counters: { run: 2, nonFinite: 0, judged: 2, wrong: 1 } });
+  expect(windows[0]?.statistics[1]).toMatchObject({ name: 'confidence', sum: 1.5 });
+  expect(samples[0]).toMatchObject({
+    predicted: { objects: [{ label: 2, x: 30, y: 40, angle: 0.5, score: 0.875 }, { x: 90 }] },
+    truth: { objects: [{ label: 2, y: 40, visible: 1 }], origin: 'simulated-annotator' },
+  });
+});
+
 test('two models see the same frames, each in windows of its own', async () => {
   const { windows, loop, show } = begin();
   await loop.serve(await model(1, 1));
