@@ -193,7 +193,7 @@ test('a detector is counted by its objects, judged by the parts that lie there, 
     manifest: { ...served.manifest, task: 'detection', outputs: [{ name: 'detections', dtype: 'float32', shape: [-1, 3, 5] }] },
     session: { run: async () => ({ detections: { dtype: 'float32', shape: [1, 3, 5], data: Float32Array.from(rows) } }), close: () => Promise.resolve() },
   });
-  const truth = (x: number): Frame['truth'] => ({ origin: 'simulated-annotator', objects: [{ label: 2, x, y: 40, angle: 0.5, visible: 1 }] });
+  const truth = (x: number): NonNullable<Frame['truth']> => ({ origin: 'simulated-annotator', objects: [{ label: 2, x, y: 40, angle: 0.5, visible: 1 }] });
   for (const x of [31, 60]) camera.show({ pixels: Uint8Array.of(1), capturedAt: clock.elapsed(), truth: truth(x) });
   await settle();
   await clock.advance(1_000);
