@@ -53,38 +53,44 @@ const leastSigma = 0.29;
 /** Gaussian blur in place, rows then columns; the edge continues beyond the picture. `scratch` has the size of the frame. */
 export function blur(pixels: Uint8Array, { width, height, channels }: FrameShape, sigma: number, scratch: Uint16Array): void {
   if (sigma < leastSigma) return;
-  const weights = blurWeights(sigma);
-  const radius = weights.length - 1;
+  const weights = Int32Array.from(blurWeights(sigma));
+  const margin = (weights.length - 1) * channels;
   const stride = width * channels;
-  const centre = weights[0] as number;
-
+  // A row with its edge pixels repeated, so that the inner loop asks nothing.
+  const line = new Uint8Array(stride + 2 * margin);
   for (let row = 0; row < height; row += 1) {
     const start = row * stride;
-    for (let column = 0; column < width; column += 1) {
-      const near = column >= radius && column < width - radius;
-      for (let channel = 0; channel < channels; channel += 1) {
-        const at = start + column * channels + channel;
-        let sum = centre * (pixels[at] as number);
-        for (let distance = 1; distance <= radius; distance += 1) {
-          const left = near ? at - distance * channels : start + Math.max(0, column - distance) * channels + channel;
-          const right = near ? at + distance * channels : start + Math.min(width - 1, column + distance) * channels + channel;
-          sum += (weights[distance] as number) * ((pixels[left] as number) + (pixels[right] as number));
-        }
-        scratch[at] = sum;
-      }
+    line.set(pixels.subarray(start, start + stride), margin);
+    for (let at = 0; at < margin; at += 1) {
+      line[at] = pixels[start + (at % channels)] as number;
+      line[margin + stride + at] = pixels[start + stride - channels + (at % channels)] as number;
     }
+    for (let at = 0; at < stride; at += 1) scratch[start + at] = weigh(line, margin + at, weights, channels);
   }
+  const above = new Int32Array(weights.length);
+  const below = new Int32Array(weights.length);
   for (let row = 0; row < height; row += 1) {
+    for (let distance = 0; distance < weights.length; distance += 1) {
+      above[distance] = (Math.max(0, row - distance) - row) * stride;
+      below[distance] = (Math.min(height - 1, row + distance) - row) * stride;
+    }
     for (let at = row * stride; at < (row + 1) * stride; at += 1) {
-      let sum = centre * (scratch[at] as number);
-      for (let distance = 1; distance <= radius; distance += 1) {
-        const above = at - (row - Math.max(0, row - distance)) * stride;
-        const below = at + (Math.min(height - 1, row + distance) - row) * stride;
-        sum += (weights[distance] as number) * ((scratch[above] as number) + (scratch[below] as number));
+      let sum = (weights[0] as number) * (scratch[at] as number) + 32768;
+      for (let distance = 1; distance < weights.length; distance += 1) {
+        const pair = (scratch[at + (above[distance] as number)] as number) + (scratch[at + (below[distance] as number)] as number);
+        sum += (weights[distance] as number) * pair;
       }
-      pixels[at] = (sum + 32768) >> 16;
+      pixels[at] = sum >> 16;
     }
   }
+}
+
+function weigh(line: Uint8Array, at: number, weights: Int32Array, step: number): number {
+  let sum = (weights[0] as number) * (line[at] as number);
+  for (let distance = 1, away = step; distance < weights.length; distance += 1, away += step) {
+    sum += (weights[distance] as number) * ((line[at - away] as number) + (line[at + away] as number));
+  }
+  return sum;
 }
 
 /** Inverse of the normal distribution function (Acklam), good to 1e-9 relative. */

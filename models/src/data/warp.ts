@@ -12,13 +12,16 @@ const fromCentres: Affine = { a: 1, b: 0, c: 0.5, d: 0, e: 1, f: 0.5 };
 /** A right angle leaves a cosine of 6e-17, which would blend two pixels where one is meant. */
 const snap = (value: number): number => (Math.abs(value - Math.round(value)) < 1e-9 ? Math.round(value) : value);
 
-/** Index of the pixel that stands in for one beyond the edge; -1 when a grey does. */
-function inside(index: number, size: number, border: Border): number {
-  if (index >= 0 && index < size) return index;
-  if (typeof border === 'number') return -1;
-  if (border === 'edge') return index < 0 ? 0 : size - 1;
-  const wrapped = ((index % (2 * size)) + 2 * size) % (2 * size);
-  return wrapped < size ? wrapped : 2 * size - 1 - wrapped;
+/** The coordinate within the picture that shows what lies at one beyond its edge. */
+function fold(at: number, size: number, border: Border): number {
+  let folded = at;
+  if (border === 'reflect' && (at < -1 || at > size)) {
+    const turn = (((at + 0.5) % (2 * size)) + 2 * size) % (2 * size);
+    folded = (turn < size ? turn : 2 * size - turn) - 0.5;
+  } else if (border === 'reflect') {
+    folded = at < -0.5 ? -1 - at : at > size - 0.5 ? 2 * size - 1 - at : at;
+  }
+  return folded < 0 ? 0 : folded > size - 1 ? size - 1 : folded;
 }
 
 /**
@@ -52,41 +55,55 @@ function drawRow(source: Uint8Array, shape: FrameShape, { startX, startY, stepX,
   const stride = width * channels;
   const lastX = width - 1;
   const lastY = height - 1;
+  const grey = typeof border === 'number' ? border : -1;
   let to = row * stride;
   for (let column = 0; column < width; column += 1, to += channels) {
-    const x = startX + column * stepX;
-    const y = startY + column * stepY;
-    if (!(x >= 0 && x < lastX && y >= 0 && y < lastY)) {
-      drawEdge(source, shape, x, y, border, out, to);
-      continue;
+    let x = startX + column * stepX;
+    let y = startY + column * stepY;
+    if (!(x >= 0 && x <= lastX && y >= 0 && y <= lastY)) {
+      if (grey >= 0) {
+        drawEdge(source, shape, x, y, grey, out, to);
+        continue;
+      }
+      x = fold(x, width, border);
+      y = fold(y, height, border);
     }
     const left = x | 0;
     const top = y | 0;
     const right8 = ((x - left) * 256 + 0.5) | 0;
     const below8 = ((y - top) * 256 + 0.5) | 0;
-    const at = top * stride + left * channels;
-    for (let channel = 0; channel < channels; channel += 1) {
-      const from = at + channel;
-      const above = (source[from] as number) * (256 - right8) + (source[from + channels] as number) * right8;
-      const below = (source[from + stride] as number) * (256 - right8) + (source[from + stride + channels] as number) * right8;
-      out[to + channel] = (above * (256 - below8) + below * below8 + 32768) >> 16;
+    const topRight = right8 * (256 - below8);
+    const bottomLeft = (256 - right8) * below8;
+    const bottomRight = right8 * below8;
+    const topLeft = 65536 - topRight - bottomLeft - bottomRight;
+    const nextX = left < lastX ? channels : 0;
+    const nextY = top < lastY ? stride : 0;
+    let at = top * stride + left * channels;
+    for (let channel = 0; channel < channels; channel += 1, at += 1) {
+      out[to + channel] =
+        ((source[at] as number) * topLeft +
+          (source[at + nextX] as number) * topRight +
+          (source[at + nextY] as number) * bottomLeft +
+          (source[at + nextX + nextY] as number) * bottomRight +
+          32768) >>
+        16;
     }
   }
 }
 
-/** The slow twin for pixels whose neighbours may lie beyond the edge. */
-function drawEdge(source: Uint8Array, { width, height, channels }: FrameShape, x: number, y: number, border: Border, out: Uint8Array, to: number): void {
+/** A pixel on the border or beyond it, which blends into a grey. */
+function drawEdge(source: Uint8Array, { width, height, channels }: FrameShape, x: number, y: number, grey: number, out: Uint8Array, to: number): void {
+  if (!(x > -1 && x < width && y > -1 && y < height)) {
+    out.fill(grey, to, to + channels);
+    return;
+  }
   const left = Math.floor(x);
   const top = Math.floor(y);
-  const right8 = ((x - left) * 256 + 0.5) | 0;
-  const below8 = ((y - top) * 256 + 0.5) | 0;
-  const columns = [inside(left, width, border), inside(left + 1, width, border)] as const;
-  const rows = [inside(top, height, border), inside(top + 1, height, border)] as const;
-  const grey = typeof border === 'number' ? border : 0;
+  const within = (row: number, column: number): boolean => row >= 0 && row < height && column >= 0 && column < width;
   for (let channel = 0; channel < channels; channel += 1) {
-    const tap = (row: number, column: number): number => (row < 0 || column < 0 ? grey : (source[(row * width + column) * channels + channel] ?? grey));
-    const above = tap(rows[0], columns[0]) * (256 - right8) + tap(rows[0], columns[1]) * right8;
-    const below = tap(rows[1], columns[0]) * (256 - right8) + tap(rows[1], columns[1]) * right8;
-    out[to + channel] = (above * (256 - below8) + below * below8 + 32768) >> 16;
+    const tap = (row: number, column: number): number => (within(row, column) ? (source[(row * width + column) * channels + channel] as number) : grey);
+    const above = tap(top, left) * (left + 1 - x) + tap(top, left + 1) * (x - left);
+    const below = tap(top + 1, left) * (left + 1 - x) + tap(top + 1, left + 1) * (x - left);
+    out[to + channel] = Math.round(above * (top + 1 - y) + below * (y - top));
   }
 }
