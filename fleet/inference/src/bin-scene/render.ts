@@ -49,12 +49,13 @@ const topmost = new Uint8Array(pixelCount);
 const clampUnit = (value: number): number => (value < 0 ? 0 : value > 1 ? 1 : value);
 const within = (random: Random, [low, high]: readonly [number, number]): number => random.between(low, high);
 
-/** Draws one bin. `out`, when given, receives the pixels. */
-export function renderBin(random: Random, light: Light, out?: Uint8Array): BinFrame {
+/** Draws one bin. `out`, when given, receives the pixels; `count` fixes how many parts fall into it. */
+export function renderBin(random: Random, light: Light, out?: Uint8Array, count?: number): BinFrame {
   const pixels = out ?? new Uint8Array(frameBytes);
   const inside = drawInside(random);
   const lamp = drawLamp(random);
-  const { placed, visible } = placeParts(random, inside);
+  const wanted = count ?? bin.partsMin + random.integer(bin.partsMax - bin.partsMin + 1);
+  const { placed, visible } = placeParts(random, inside, wanted);
 
   paintFloor(random, inside, lamp);
   paintClutter(random, inside);
@@ -88,8 +89,7 @@ function drawLamp(random: Random): Lamp {
 }
 
 /** Drops parts one upon the other; one that would hide too much of another is dropped elsewhere. */
-function placeParts(random: Random, inside: Inside): { placed: PlacedPart[]; visible: number[] } {
-  const wanted = bin.partsMin + random.integer(bin.partsMax - bin.partsMin + 1);
+function placeParts(random: Random, inside: Inside, wanted: number): { placed: PlacedPart[]; visible: number[] } {
   const placed: PlacedPart[] = [];
   const areas: number[] = [];
   const shown: number[] = [];

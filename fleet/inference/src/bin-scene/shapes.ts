@@ -25,14 +25,14 @@ const radius = (x: number, y: number): number => Math.sqrt(x * x + y * y);
 /** Indexed like `partKinds`; each lies mirrored on its x axis, so a mirrored picture is a picture of the same parts. */
 export const shapes: readonly Shape[] = [
   {
-    distance: (x, y) => Math.abs(radius(x, y) - 7.5) - 2.5,
+    distance: (x, y) => Math.abs(radius(x, y) - 8) - 2,
     texture: (x, y) => 5 * Math.sin(radius(x, y) * 3.1),
   },
   {
-    distance: (x, y) => Math.max(hexagon(x, y, 9), 4.3 - radius(x, y)),
+    distance: (x, y) => Math.max(hexagon(x, y, 9), 4.1 - radius(x, y)),
     texture: (x, y) => {
       const r = radius(x, y);
-      return r < 5.6 ? -30 : r > 8.6 ? -22 : 0;
+      return r < 5.4 ? -30 : r > 8.6 ? -22 : 0;
     },
   },
   {

@@ -1,0 +1,123 @@
+import { designLight, frameBytes, frameChannels, frameHeight, frameWidth, partKinds } from '@serin/inference/bin-scene/parameters';
+import { renderBin } from '@serin/inference/bin-scene/render';
+import { detectionFields, detectionScoreMin, meanScore } from '@serin/inference/detections';
+import { imageStatisticNames, measureImage } from '@serin/inference/image-statistics';
+import type { Random } from '@serin/inference/random';
+import type { BundlePart, Variant } from '@serin/protocol/bundle/manifest';
+import type { Profile } from '@serin/protocol/bundle/profile';
+
+import { runtimeTensor, type Session } from '../../onnx/session.ts';
+import { makeGolden } from '../../package/golden.ts';
+import { makeProfile } from '../../package/profile.ts';
+import { jsonBytes, type TrainedVersion } from '../../package/version.ts';
+import type { BinSample } from './data.ts';
+import { detectionRows, detectionsOutput, frameInput } from './network.ts';
+import { frameTensor, predict } from './predict.ts';
+
+export interface BuiltVariant {
+  readonly variant: Variant;
+  readonly bytes: Uint8Array;
+  readonly session: Session;
+}
+
+export interface ReferenceFrames {
+  /** What image statistics are measured on. */
+  readonly images: readonly BinSample[];
+  /** What confidence is measured on. */
+  readonly answers: readonly BinSample[];
+  readonly origin: string;
+}
+
+export interface PackOptions {
+  /** The first one is what most devices run: the profile's confidence is its. */
+  readonly variants: readonly BuiltVariant[];
+  readonly reference: ReferenceFrames;
+  readonly framesPerWindow: number;
+  readonly random: Random;
+}
+
+/** In pixels, radians and scores alike. Different kernels add floats in another order, no more. */
+const floatTolerance = 0.02;
+/** With 7-bit weights all integer sums are exact; only the rounding of activations may differ, by one step of 255. */
+const byteTolerance = 0.25;
+const goldenFrames = 6;
+const goldenTriesMax = 60;
+/** A golden frame changed by one grey level here and there must still be answered alike. */
+const disturbances = 3;
+
+export async function packVersion(options: PackOptions): Promise<Pick<TrainedVersion, 'files' | 'task' | 'labels' | 'inputs' | 'outputs'>> {
+  const { variants, reference, framesPerWindow, random } = options;
+  const files = await packModels(variants, random.fork('golden'));
+  const [first] = variants;
+  if (first !== undefined) {
+    const profile = await profileOf(first.session, reference, framesPerWindow, random.fork('profile'));
+    files.push({ role: 'profile', path: 'profile.json', bytes: jsonBytes(profile) });
+  }
+  return {
+    files,
+    task: 'detection',
+    labels: partKinds.map(({ label }) => label),
+    inputs: [{ name: frameInput, dtype: 'uint8', shape: [-1, frameHeight, frameWidth, frameChannels] }],
+    outputs: [{ name: detectionsOutput, dtype: 'float32', shape: [-1, detectionRows, detectionFields] }],
+  };
+}
+
+/** The model files and, for each, golden vectors made by itself. */
+export async function packModels(variants: readonly BuiltVariant[], random: Random): Promise<BundlePart[]> {
+  const files: BundlePart[] = [];
+  for (const { variant, bytes, session } of variants) {
+    const tolerance = variant === 'fp32' ? floatTolerance : byteTolerance;
+    const frames = await goldenFramesOf(session, tolerance, random);
+    const golden = await makeGolden(
+      session,
+      frames.map((pixels) => ({ [frameInput]: frameTensor(pixels) })),
+      tolerance,
+    );
+    files.push({ role: 'model', variant, path: `model.${variant}.onnx`, bytes });
+    files.push({ role: 'golden', variant, path: `golden.${variant}.json`, bytes: jsonBytes(golden) });
+  }
+  return files;
+}
+
+/**
+ * Detections jump: two scores that are nearly equal may change places on another machine. So golden frames show few
+ * parts, and only those are taken whose answer outlasts small disturbances.
+ */
+async function goldenFramesOf(session: Session, tolerance: number, random: Random): Promise<Uint8Array[]> {
+  const source = random.fork('frames');
+  const frames: Uint8Array[] = [0, 255].map((value) => new Uint8Array(frameBytes).fill(value));
+  for (let tries = 0; frames.length < goldenFrames && tries < goldenTriesMax; tries += 1) {
+    const { pixels } = renderBin(source, designLight, undefined, 1 + (tries % 4));
+    if (await isSteady(session, pixels, tolerance / 2, source)) frames.push(pixels);
+  }
+  return frames;
+}
+
+async function isSteady(session: Session, pixels: Uint8Array, tolerance: number, random: Random): Promise<boolean> {
+  const answer = async (frame: Uint8Array): Promise<Float32Array> => {
+    const { type, data, dims } = frameTensor(frame);
+    return (await session.run({ [frameInput]: runtimeTensor(type, data, dims) }))[detectionsOutput]?.data as Float32Array;
+  };
+  const expected = await answer(pixels);
+  for (let run = 0; run < disturbances; run += 1) {
+    const disturbed = pixels.map((value) => (random.bits() < 2 ** 26 ? value ^ 1 : value));
+    const found = await answer(disturbed);
+    if (!expected.every((value, index) => Math.abs(value - (found[index] ?? Number.NaN)) <= tolerance)) return false;
+  }
+  return true;
+}
+
+async function profileOf(session: Session, reference: ReferenceFrames, framesPerWindow: number, random: Random): Promise<Profile> {
+  const { images, answers, origin } = reference;
+  const shape = { width: frameWidth, height: frameHeight, channels: frameChannels };
+  const measured = { brightness: 0, contrast: 0, sharpness: 0 };
+  const statistics: Record<string, Float64Array> = {};
+  for (const name of imageStatisticNames) statistics[name] = new Float64Array(images.length);
+  images.forEach(({ pixels }, index) => {
+    measureImage(pixels, shape, measured);
+    for (const name of imageStatisticNames) (statistics[name] as Float64Array)[index] = measured[name];
+  });
+  const found = await predict(session, answers);
+  statistics['confidence'] = Float64Array.from(found, (detections) => meanScore(detections.filter(({ score }) => score >= detectionScoreMin)));
+  return makeProfile({ statistics, framesPerWindow, random, origin });
+}

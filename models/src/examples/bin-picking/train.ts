@@ -1,0 +1,216 @@
+import { seededRandom, type Random } from '@serin/inference/random';
+import { SerinError } from '@serin/protocol/errors';
+
+import { comparePaired } from '../../evaluate/compare.ts';
+import type { DetectionEvaluation } from '../../evaluate/detection.ts';
+import type { Model } from '../../onnx/graph.ts';
+import { readModel, writeModel } from '../../onnx/model-file.ts';
+import { openSession, type Session } from '../../onnx/session.ts';
+import type { TrainedVersion } from '../../package/version.ts';
+import { quantise } from '../../quantise/quantise.ts';
+import { heatMapFocal, l1, sumOf, type Loss } from '../../train/losses.ts';
+import { throwIfCancelled, train } from '../../train/train.ts';
+import { countParameters, weightDigest } from '../../train/weights.ts';
+import { binSource, channelGains, renderBins, splitSamples, type BinSample, type BinSourceOptions, type LightChoice } from './data.ts';
+import { judgeDetector } from './gate.ts';
+import { createNetwork, frameInput, gridHeight, gridWidth, heatName, kinds, poseFields, poseName } from './network.ts';
+import { packVersion, type ReferenceFrames } from './pack.ts';
+import { withPeakPicking } from './peaks.ts';
+import { framesTensor, judgeModel } from './predict.ts';
+import { startFrom } from './start.ts';
+
+export interface BinPickingRequest {
+  readonly seed: number;
+  /** Freshly rendered frames of one pass. */
+  readonly baseFrames: number;
+  readonly epochs: number;
+  /** The light of the rendered frames: one, or `any` of those that shall be learnt. */
+  readonly light: LightChoice;
+  /** Frames in a telemetry window: the profile's null windows have this many. */
+  readonly framesPerWindow: number;
+  /**
+   * Labelled frames from devices, newest last. They should be a random draw of what the cameras see: the
+   * reference profile is made from them.
+   */
+  readonly samples?: readonly BinSample[];
+  /** The ONNX file now serving, to be compared with. */
+  readonly champion?: Uint8Array;
+  /** An ONNX file of this network, float or quantised, whose weights training begins with; without it, from scratch. */
+  readonly start?: Uint8Array;
+}
+
+export interface TrainingProgress {
+  readonly stage: 'data' | 'train' | 'quantise' | 'evaluate' | 'package';
+  /** Of the whole training, 0 to 1. */
+  readonly fraction: number;
+  readonly message: string;
+  readonly metrics?: Record<string, number>;
+}
+
+export interface TrainingOptions {
+  readonly onProgress?: (progress: TrainingProgress) => void;
+  readonly signal?: AbortSignal;
+  readonly threads?: number;
+  readonly now?: () => number;
+}
+
+const batch = 16;
+const freshRate = 6e-3;
+/** Weights that know the parts already are moved less. */
+const startedRate = 2e-3;
+const heldOutFrames = 300;
+const referenceFrames = 600;
+const calibrationFrames = 64;
+const gainFrames = 100;
+const heldOutShare = 0.3;
+const heldOutMin = 20;
+/** Samples are shown several times a pass, to weigh about as much as half of the rendered frames. */
+const sampleRepeatsMax = 12;
+
+const poseDims = [batch, poseFields, kinds, gridHeight, gridWidth];
+export const binLoss: Loss = sumOf({
+  heat: [heatMapFocal({ logits: heatName, targets: 'heat' }), 1],
+  pose: [l1({ prediction: poseName, targets: 'pose', mask: { name: 'poseWeight', dims: poseDims } }), 10],
+});
+
+/** Trains, quantises, judges and packages one version of the bin picker's model. */
+export async function trainBinPicking(request: BinPickingRequest, options: TrainingOptions = {}): Promise<TrainedVersion> {
+  const { threads = 1 } = options;
+  const report = (progress: TrainingProgress): void => {
+    throwIfCancelled(options.signal);
+    options.onProgress?.(progress);
+  };
+  const random = seededRandom(request.seed);
+
+  report({ stage: 'data', fraction: 0, message: 'rendering frames to judge by' });
+  const data = await collectData(request, random);
+  report({ stage: 'train', fraction: 0.05, message: `training on ${request.epochs} x ${request.baseFrames} rendered frames` });
+  const model = await trainNetwork(request, data.source, { ...options, threads, report });
+
+  report({ stage: 'quantise', fraction: 0.8, message: 'measuring ranges and writing 8-bit weights' });
+  const quantised = await quantise(model, { batches: [{ [frameInput]: framesTensor(data.calibration) }], threads });
+  const fp32 = writeModel(withPeakPicking(model));
+  const u8s8 = writeModel(withPeakPicking(quantised));
+
+  const sessions: Session[] = [];
+  const open = async (bytes: Uint8Array): Promise<Session> => {
+    const session = await openSession(bytes, { threads });
+    sessions.push(session);
+    return session;
+  };
+  try {
+    report({ stage: 'evaluate', fraction: 0.85, message: `judging on ${data.heldOut.length} held-out frames` });
+    const [floatSession, byteSession] = [await open(fp32), await open(u8s8)];
+    const float = await judgeModel(floatSession, data.heldOut);
+    const bytes = await judgeModel(byteSession, data.heldOut);
+    const champion = request.champion === undefined ? undefined : await judgeModel(await open(request.champion), data.heldOut);
+    const comparison = champion === undefined ? undefined : comparePaired(bytes.right, champion.right);
+    const gate = judgeDetector({ float, quantised: bytes, modelBytes: fp32.length, ...(comparison === undefined ? {} : { comparison }) });
+    const metrics: Record<string, number> = {
+      ...metricsOf(bytes),
+      map50Fp32: float.map50,
+      ...(champion === undefined ? {} : { championFramesRight: champion.rightShare, championMap50: champion.map50 }),
+      ...(comparison === undefined ? {} : { championDifference: comparison.difference, championDifferenceLow: comparison.interval[0] }),
+    };
+    report({ stage: 'package', fraction: 0.92, message: gate.passed ? 'passed its gate' : 'did not pass its gate', metrics });
+
+    const version = await packVersion({
+      variants: [
+        { variant: 'u8s8', bytes: u8s8, session: byteSession },
+        { variant: 'fp32', bytes: fp32, session: floatSession },
+      ],
+      reference: data.reference,
+      framesPerWindow: request.framesPerWindow,
+      random: random.fork('package'),
+    });
+    throwIfCancelled(options.signal);
+    return { ...version, metrics, gate, weightDigest: await weightDigest(model), parameters: countParameters(model) };
+  } finally {
+    for (const session of sessions) void session.release();
+  }
+}
+
+const metricsOf = ({ map50, recall, rightShare, centreError, angleError, frames, parts }: DetectionEvaluation): Record<string, number> => ({
+  map50,
+  recall,
+  framesRight: rightShare,
+  centreErrorPx: centreError.median,
+  centreErrorPxP90: centreError.p90,
+  angleErrorDeg: angleError.median,
+  angleErrorDegP90: angleError.p90,
+  heldOutFrames: frames,
+  heldOutParts: parts,
+});
+
+interface Data {
+  readonly source: BinSourceOptions;
+  readonly heldOut: readonly BinSample[];
+  readonly calibration: readonly BinSample[];
+  readonly reference: ReferenceFrames;
+}
+
+async function collectData({ light, baseFrames, samples = [] }: BinPickingRequest, random: Random): Promise<Data> {
+  const calibration = renderBins(random.fork('calibration'), light, calibrationFrames);
+  if (samples.length === 0) {
+    const reference = renderBins(random.fork('reference'), light, referenceFrames);
+    return {
+      source: { rendered: baseFrames, light },
+      heldOut: renderBins(random.fork('held out'), light, heldOutFrames),
+      calibration,
+      reference: { images: reference, answers: reference, origin: `${reference.length} rendered frames under the light of the training` },
+    };
+  }
+
+  const { train: learnt, heldOut } = await splitSamples(samples, heldOutShare);
+  if (heldOut.length < heldOutMin || learnt.length < heldOutMin) {
+    throw new SerinError('TRAINING_DATA_INSUFFICIENT', {
+      detail: `${learnt.length} different samples to learn from and ${heldOut.length} to judge by; at least ${heldOutMin} of each are needed`,
+    });
+  }
+  const all = [...learnt, ...heldOut];
+  return {
+    source: {
+      rendered: baseFrames,
+      light,
+      samples: learnt,
+      sampleRepeats: Math.max(1, Math.min(sampleRepeatsMax, Math.round(baseFrames / 2 / learnt.length))),
+      gains: channelGains(renderBins(random.fork('gains'), light, gainFrames), learnt),
+    },
+    heldOut,
+    calibration: [...calibration.slice(0, calibrationFrames / 2), ...learnt.slice(0, calibrationFrames / 2)],
+    // Confidence is measured where no weight has looked; on learnt frames it would be too high.
+    reference: { images: all, answers: heldOut, origin: `${all.length} frames from devices, confidence on the ${heldOut.length} held out` },
+  };
+}
+
+interface Surroundings extends TrainingOptions {
+  readonly threads: number;
+  readonly report: (progress: TrainingProgress) => void;
+}
+
+async function trainNetwork(request: BinPickingRequest, source: BinSourceOptions, surroundings: Surroundings): Promise<Model> {
+  const { threads, signal, now, report } = surroundings;
+  const fresh = createNetwork(request.seed);
+  const { model } = await train({
+    model: request.start === undefined ? fresh : startFrom(fresh, readModel(request.start)),
+    loss: binLoss,
+    source: binSource(source),
+    batch,
+    epochs: request.epochs,
+    rate: request.start === undefined ? freshRate : startedRate,
+    averaging: 0.995,
+    seed: request.seed,
+    threads,
+    signal,
+    ...(now === undefined ? {} : { now }),
+    onProgress: ({ step, steps, values, examplesPerSecond, remainingSeconds }) => {
+      report({
+        stage: 'train',
+        fraction: 0.05 + (0.75 * step) / steps,
+        message: `step ${step} of ${steps}, ${Math.ceil(remainingSeconds)} s left`,
+        metrics: { ...values, examplesPerSecond },
+      });
+    },
+  });
+  return model;
+}
