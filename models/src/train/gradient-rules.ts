@@ -1,7 +1,9 @@
+import { convTransposeGradients } from './gradients/conv-transpose.ts';
 import { convGradients } from './gradients/conv.ts';
 import { elementwiseGradients } from './gradients/elementwise.ts';
 import { gatherGradients } from './gradients/gather.ts';
 import { linearGradients } from './gradients/linear.ts';
+import { maxPoolGradients } from './gradients/max-pool.ts';
 import { movementGradients } from './gradients/movement.ts';
 import { normaliseGradients } from './gradients/normalise.ts';
 import { poolGradients } from './gradients/pool.ts';
@@ -17,6 +19,8 @@ export const gradientRules: Readonly<Record<string, GradientRule>> = {
   ...gatherGradients,
   ...linearGradients,
   ...convGradients,
+  ...convTransposeGradients,
+  ...maxPoolGradients,
   ...poolGradients,
   ...resizeGradients,
   ...normaliseGradients,

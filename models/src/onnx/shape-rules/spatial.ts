@@ -102,7 +102,11 @@ export function convTransposeGeometry(node: Node, weightDims: readonly number[])
     throw unsupported(node, 'the attribute output_shape', 'Export it with explicit pads and output_padding');
   }
   const geometry = convGeometry(node, weightDims);
-  return { ...geometry, outputPadding: perAxis(node, 'output_padding', geometry.kernel.length, 0, 0) };
+  const outputPadding = perAxis(node, 'output_padding', geometry.kernel.length, 0, 0);
+  if (outputPadding.some((extra, axis) => extra >= at(geometry.strides, axis))) {
+    throw mismatch(node, `expected output_padding below the strides ${shapeText(geometry.strides)}, found ${shapeText(outputPadding)}`);
+  }
+  return { ...geometry, outputPadding };
 }
 
 const convTranspose: ShapeRule = ({ node, input }) => {
@@ -143,9 +147,11 @@ function pooledDims(node: Node, inputDims: readonly number[]): number[] {
     const size = at(inputDims, axis + 2);
     const stride = at(window.strides, axis);
     const steps = (size + padding(window, axis) - reach(window, axis)) / stride;
-    // A window that starts behind the last element sees nothing and is left out.
-    const last = up && Math.ceil(steps) * stride >= size + at(window.pads, axis) ? Math.ceil(steps) - 1 : Math.ceil(steps);
-    return (up ? last : Math.floor(steps)) + 1;
+    if (up && Math.ceil(steps) * stride >= size + at(window.pads, axis)) {
+      // The runtime leaves it out when it computes and counts it when it checks shapes.
+      throw unsupported(node, 'ceil_mode with a last window that starts behind the input', 'Export it without ceil_mode');
+    }
+    return (up ? Math.ceil(steps) : Math.floor(steps)) + 1;
   });
   if (spatial.some((size) => size < 1)) {
     throw mismatch(node, `expected an input as large as its kernel ${shapeText(window.kernel)}, found ${shapeText(inputDims)}`);
@@ -220,7 +226,7 @@ const layerNormalization: ShapeRule = ({ node, input }) => {
   const x = input(0);
   const axis = numberAttribute(node, 'axis', -1);
   const first = axis < 0 ? axis + x.dims.length : axis;
-  const statistic: ValueType = { type: x.type === 'float64' ? 'float64' : 'float32', dims: x.dims.map((dim, index) => (index < first ? dim : 1)) };
+  const statistic: ValueType = { type: 'float32', dims: x.dims.map((dim, index) => (index < first ? dim : 1)) };
   return [x, statistic, statistic];
 };
 
