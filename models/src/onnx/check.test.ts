@@ -8,11 +8,13 @@ import { createModel, floats, int, ints, longs, text, type Attribute, type Graph
 const node = (operator: string, inputs: string[], outputs: string[], attributes: Record<string, Attribute> = {}, domain = ''): Node => ({
   operator,
   domain,
-  name: `the ${operator}`,
+  name: operator === '' ? '' : `the ${operator}`,
   inputs,
   outputs,
   attributes,
 });
+
+const unnamed = (operator: string, inputs: string[], outputs: string[]): Node => ({ ...node(operator, inputs, outputs), name: '' });
 
 function modelOf(nodes: Node[], edit: Partial<Graph> = {}): Model {
   const value = { type: 'float32', dims: [2] } as const;
@@ -145,7 +147,7 @@ test('nodes in any order are brought into one they can run in, and cycles are al
       const last = String(reads.length);
       const nodes = reads.map(([a, b], index) => {
         const inputs = [String(index), String(Math.min(a, index)), String(Math.min(b, index))];
-        return node('Sum', index === 0 && loops ? [...inputs, last] : inputs, [String(index + 1)]);
+        return unnamed('Sum', index === 0 && loops ? [...inputs, last] : inputs, [String(index + 1)]);
       });
       for (const index of order) builder.append(nodes[index] as Node);
       builder.output(last, 'float32', [1]);

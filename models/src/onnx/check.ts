@@ -105,6 +105,12 @@ function checkNames(graph: Graph, outer: ReadonlySet<string>, fault: Report): vo
     for (const name of node.outputs) if (name !== '') define(name, `output of ${nodeTitle(node)},`);
   }
 
+  const titles = new Set<string>();
+  for (const { name } of graph.nodes) {
+    if (name !== '' && titles.has(name)) fault(`two nodes are called ${name}`);
+    titles.add(name);
+  }
+
   let complete = true;
   for (const node of graph.nodes) {
     const missing = node.inputs.filter((name) => name !== '' && !known.has(name));

@@ -51,7 +51,7 @@ export function inferModel(model: Model, options: InferOptions = {}): InferredMo
   }
 
   function define(name: string, type: ValueType, what: string): void {
-    if (!type.dims.every((dim) => Number.isSafeInteger(dim) && dim >= 0)) {
+    if (!type.dims.every((dim) => Number.isInteger(dim) && dim >= 0)) {
       throw new SerinError('MODEL_INVALID', { detail: `${what} has the impossible shape [${type.dims.join(', ')}]` });
     }
     if (type.dims.length > modelLimits.rankMax || elementCount(type.dims) > elementsMax) {

@@ -10,16 +10,18 @@ export interface SessionOptions {
   readonly optimisation?: 'disabled' | 'basic' | 'extended' | 'all';
   /** Where the runtime writes the graph it really runs; used to look at fused kernels. */
   readonly optimisedPath?: string;
+  /** What fails is only thrown, not printed by the runtime as well: for callers who expect it. */
+  readonly quiet?: boolean;
 }
 
 export async function openSession(bytes: Uint8Array, options: SessionOptions = {}): Promise<Session> {
-  const { threads = 1, optimisation = 'all', optimisedPath } = options;
+  const { threads = 1, optimisation = 'all', optimisedPath, quiet = false } = options;
   try {
     return await ort.InferenceSession.create(bytes, {
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
       graphOptimizationLevel: optimisation,
-      logSeverityLevel: 3,
+      logSeverityLevel: quiet ? 4 : 3,
       // A spinning worker burns a whole core that the rest of the machine needs.
       extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' } } },
       ...(optimisedPath === undefined ? {} : { optimizedModelFilePath: optimisedPath }),

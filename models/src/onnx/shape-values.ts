@@ -60,7 +60,7 @@ const elementwise =
     return [(operands[0] ?? []).map((_, index) => act(...operands.map((values) => at(values, index))))];
   };
 /** Operators that take any number of inputs, two at a time. */
-const folded = (act: (left: number, right: number) => number): Evaluator => elementwise((...values) => values.reduce(act));
+const folded = (act: (left: number, right: number) => number): Evaluator => elementwise((...values) => values.reduce((left, right) => act(left, right)));
 
 const division: Evaluator = (context) => {
   const whole = context.outputs[0]?.type !== 'float32';
@@ -161,7 +161,7 @@ const reduction =
   (context) => {
     const source = context.input(0);
     const reduced = elementCount(outDims(context)) === 1 && numbersAttribute(context.node, 'axes', []).length <= source.dims.length;
-    return reduced ? [[source.values.reduce(act, empty)]] : [];
+    return reduced ? [[source.values.reduce((left, right) => act(left, right), empty)]] : [];
   };
 
 const evaluators: Readonly<Record<string, Evaluator>> = {

@@ -59,7 +59,7 @@ export function foldBatchNorm(model: Model): Model {
     const part = (operator: string, inputs: string[], output: string): Node => ({
       operator,
       domain: '',
-      name: output,
+      name: '',
       inputs,
       outputs: [output],
       attributes: {},

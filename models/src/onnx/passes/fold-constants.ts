@@ -101,7 +101,7 @@ async function compute({ graph, ...model }: Model, { foldable, known, types }: P
     initialisers: new Map([...graph.initialisers, ...known].filter(([name]) => read.has(name))),
   };
   try {
-    return await runModel({ ...model, graph: constants }, new Map(), { optimisation: 'disabled' });
+    return await runModel({ ...model, graph: constants }, new Map(), { optimisation: 'disabled', quiet: true });
   } catch {
     // Whoever runs the model will hear of it, if that part of it is ever run.
     return undefined;

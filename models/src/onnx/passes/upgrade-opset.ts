@@ -92,7 +92,7 @@ function numberLike(node: Node, name: string, { constant, fresh, type }: Upgrade
   const value = fresh('cast');
   return {
     value,
-    made: [{ operator: 'Cast', domain: '', name: value, inputs: [number], outputs: [value], attributes: { to: int(elementTypeCodes[wanted]) } }],
+    made: [{ operator: 'Cast', domain: '', name: '', inputs: [number], outputs: [value], attributes: { to: int(elementTypeCodes[wanted]) } }],
   };
 }
 
@@ -134,7 +134,7 @@ const softmax: Rewrite = (node, { fresh, type }) => {
   const part = (operator: string, inputs: string[], output: string, attributes: Record<string, Attribute>): Node => ({
     operator,
     domain: '',
-    name: output,
+    name: '',
     inputs,
     outputs: [output],
     attributes,
