@@ -31,7 +31,9 @@ export function formatEvidence(value: number | null | undefined): string {
 
 /** Figures about shares read as percentages, counts as counts. */
 export function formatMetric(name: string, value: number): string {
-  return /accuracy|confidence|difference|share|ece|recall|precision/i.test(name) && Math.abs(value) <= 1 ? formatPercent(value) : formatNumber(value);
+  return /accuracy|confidence|difference|share|ece|recall|precision|map50|right/i.test(name) && Math.abs(value) <= 1
+    ? formatPercent(value)
+    : formatNumber(value);
 }
 
 export function formatRate(value: number | null | undefined): string {
@@ -104,7 +106,7 @@ export const formatClock = (at: number): string => clock.format(at);
 export const formatDate = (at: number): string => dayAndClock.format(at);
 export const formatFull = (at: number): string => full.format(at);
 
-const acronyms: Readonly<Record<string, string>> = { ece: 'ECE', fp32: 'fp32', psi: 'PSI', p50: 'p50', p95: 'p95' };
+const acronyms: Readonly<Record<string, string>> = { ece: 'ECE', fp32: 'fp32', psi: 'PSI', map50: 'mAP50', p50: 'p50', p95: 'p95' };
 
 /** `AWAITING_APPROVAL` reads as `Awaiting approval`. */
 export function humanise(code: string): string {

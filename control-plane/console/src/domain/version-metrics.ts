@@ -1,6 +1,6 @@
 import type { ModelVersion } from '@serin/protocol/api/resources';
 
-export type MetricKind = 'accuracy' | 'latency' | 'size';
+export type MetricKind = 'quality' | 'latency' | 'size';
 
 export interface MetricPair {
   kind: MetricKind;
@@ -24,7 +24,7 @@ function find(metrics: Readonly<Record<string, number>>, wanted: RegExp, which: 
 }
 
 /** Whether a metric says something about the version alone, so that two versions can be compared by it. */
-export const isComparable = (name: string): boolean => !aside.test(name) && !/frames|count/i.test(name);
+export const isComparable = (name: string): boolean => !aside.test(name) && !/^heldOut|count/i.test(name);
 
 const isPlain = (name: string): boolean => !isFloat(name) && !isInt8(name);
 
@@ -35,16 +35,20 @@ export function quantisationPairs({ metrics, variants }: Pick<ModelVersion, 'met
     int8: find(metrics, wanted, isInt8) ?? find(metrics, wanted, isPlain),
   });
   const size = (which: (name: string) => boolean): number | null => variants.find(({ name }) => which(name))?.bytes ?? null;
+  const accuracy = pair(/acc/i);
+  // A detector is judged by its average precision over all parts.
+  const isDetector = accuracy.float === null && accuracy.int8 === null;
+  const quality = isDetector ? { label: 'mAP50', ...pair(/^map50/) } : { label: 'Accuracy', ...accuracy };
   const pairs: MetricPair[] = [
-    { kind: 'accuracy', label: 'Accuracy', unit: 'share', ...pair(/acc/i) },
+    { kind: 'quality', ...quality, unit: 'share' },
     { kind: 'latency', label: 'Latency', unit: 'ms', ...pair(/latency|ms$/i) },
     { kind: 'size', label: 'Size', unit: 'bytes', float: size(isFloat), int8: size(isInt8) },
   ];
   return pairs.filter(({ float, int8 }) => float !== null || int8 !== null);
 }
 
-/** The accuracy of what devices run: the quantised figure where there is one. */
-export function servedAccuracy(version: Pick<ModelVersion, 'metrics' | 'variants'>): number | null {
-  const pair = quantisationPairs(version).find(({ kind }) => kind === 'accuracy');
+/** How good what devices run is, by its task's measure: the quantised figure where there is one. */
+export function servedQuality(version: Pick<ModelVersion, 'metrics' | 'variants'>): number | null {
+  const pair = quantisationPairs(version).find(({ kind }) => kind === 'quality');
   return pair?.int8 ?? pair?.float ?? null;
 }

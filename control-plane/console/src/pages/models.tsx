@@ -8,7 +8,7 @@ import { rememberJob, useAction } from '../data/actions.ts';
 import { modelsQuery, versionsQuery } from '../data/queries.ts';
 import { useRefusal } from '../data/use-session.ts';
 import { formatBytes, formatFull, formatMetric, formatMs, formatPercent, groupDigits, humanise, plural, sentence } from '../domain/format.ts';
-import { isComparable, quantisationPairs, servedAccuracy, type MetricPair } from '../domain/version-metrics.ts';
+import { isComparable, quantisationPairs, servedQuality, type MetricPair } from '../domain/version-metrics.ts';
 import { Badge, Code } from '../ui/badge.tsx';
 import { Button } from '../ui/button.tsx';
 import { cn } from '../ui/cn.ts';
@@ -21,7 +21,7 @@ import { StartRollout } from './start-rollout.tsx';
 
 const route = getRouteApi('/shell/models');
 
-/** The bin camera's network, which can be trained on rendered frames alone. */
+/** The bin picker's network, which can be trained on rendered bins alone. */
 const exampleModel = modelName.parse('picker');
 
 export function ModelsPage() {
@@ -94,7 +94,7 @@ function Versions({ model, open }: { model: Model; open: number | undefined }) {
           <span className="col-start-2">Version</span>
           <span>Gate</span>
           <span>Origin</span>
-          <span className="text-right">Accuracy</span>
+          <span className="text-right">Quality</span>
           <span className="text-right">Size</span>
           <span className="text-right">In service</span>
           <span className="text-right">Made</span>
@@ -139,8 +139,8 @@ function VersionRow({ model, version, open }: { model: Model; version: ModelVers
         {version.note !== '' && <span className="text-ink-3">, {version.note}</span>}
       </span>
       <span className="hidden text-right text-sm md:block">
-        <span className="sr-only">accuracy </span>
-        {formatPercent(servedAccuracy(version))}
+        <span className="sr-only">quality </span>
+        {formatPercent(servedQuality(version))}
       </span>
       <span className="hidden text-right text-sm text-ink-2 md:block">{formatBytes(version.bytes)}</span>
       <span className="text-right text-sm text-ink-2">{plural(version.devices, 'device')}</span>

@@ -23,7 +23,8 @@ const versions = (nowMs: number): Column<ModelVersion>[] => [
   { title: 'version', cell: ({ version }) => version },
   { title: 'origin', cell: ({ origin }) => origin },
   { title: 'gate', cell: ({ gate }) => (gate === null ? '-' : gate.passed ? { text: 'passed', tone: 'good' } : { text: 'failed', tone: 'bad' }) },
-  { title: 'accuracy', cell: ({ metrics }) => (metrics.accuracy === undefined ? '-' : metrics.accuracy.toFixed(4)) },
+  // Of a classifier, or of a detector.
+  { title: 'quality', cell: ({ metrics: { accuracy, map50 } }) => (accuracy ?? map50)?.toFixed(4) ?? '-' },
   { title: 'size', cell: ({ bytes }) => formatBytes(bytes) },
   { title: 'variants', cell: (version) => version.variants.map(({ name }) => name).join(', ') },
   { title: 'devices', cell: ({ devices }) => devices },
