@@ -1,5 +1,7 @@
 import type { Node, Tensor } from './graph.ts';
+import { creationShapes } from './shape-rules/creation.ts';
 import { elementwiseShapes } from './shape-rules/elementwise.ts';
+import { gatherShapes } from './shape-rules/gather.ts';
 import { linearShapes } from './shape-rules/linear.ts';
 import { movementShapes } from './shape-rules/movement.ts';
 import { reductionShapes } from './shape-rules/reduction.ts';
@@ -10,6 +12,8 @@ const shapeRules: Readonly<Record<string, ShapeRule>> = {
   ...elementwiseShapes,
   ...reductionShapes,
   ...movementShapes,
+  ...gatherShapes,
+  ...creationShapes,
   ...linearShapes,
   ...spatialShapes,
 };

@@ -1,10 +1,10 @@
 import { SerinError } from '@serin/protocol/errors';
 
 import { createGraphBuilder } from '../onnx/builder.ts';
-import { currentOpset, floats, int, longs, type Attribute, type ElementType, type Graph, type Model, type Node, type Tensor } from '../onnx/graph.ts';
+import { currentOpset, floats, int, ints, longs, type Attribute, type ElementType, type Graph, type Node, type Tensor } from '../onnx/graph.ts';
 import { elementTypeCodes } from '../onnx/model-file.ts';
 import type { ValueType } from '../onnx/shape-rules/rule.ts';
-import { foldNode } from '../onnx/shape-rules/known-values.ts';
+import { evaluateNode } from '../onnx/shape-values.ts';
 import { inferNode } from '../onnx/shapes.ts';
 
 /** A graph being written whose every value has a known type and shape: what gradients are made on. */
@@ -56,12 +56,15 @@ export function createTape(name: string, opset: number = currentOpset, reserved:
   };
 
   const append = (node: Node): void => {
-    inferNode(node, types, constants).forEach((inferred, index) => {
-      const output = node.outputs[index] ?? '';
-      if (output !== '') types.set(output, inferred);
+    const inferred = inferNode(node, types, constants).slice(0, node.outputs.length);
+    // Shapes computed in the graph are known here, where every size is.
+    const values = evaluateNode(node, inferred, types, constants);
+    node.outputs.forEach((output, index) => {
+      const [found, value] = [inferred[index], values?.[index]];
+      if (output === '' || found === undefined) return;
+      types.set(output, found);
+      if (value !== undefined) constants.set(output, value);
     });
-    const known = foldNode(node, types, constants);
-    if (known !== undefined) constants.set(node.outputs[0] ?? '', known);
     builder.append(node);
     nodes.push(node);
   };
@@ -79,7 +82,7 @@ export function createTape(name: string, opset: number = currentOpset, reserved:
     output: (outputName) => builder.output(outputName, type(outputName).type, type(outputName).dims),
     number: (value, like) => {
       const wanted = type(like).type;
-      return once(`${wanted} ${value}`, () => (wanted === 'float64' ? { type: wanted, dims: [], data: Float64Array.of(value) } : floats([], [value])));
+      return once(`${wanted} ${value}`, () => numberOf(wanted, value));
     },
     longs: (values) => once(`int64 ${values.join()}`, () => longs(values)),
     add: (operator, inputs, attributes = {}, outputName) => {
@@ -97,22 +100,21 @@ export function createTape(name: string, opset: number = currentOpset, reserved:
   };
 }
 
-/** Copies a model's graph onto the tape with every free dimension bound; `asInputs` become inputs instead of constants. */
-export function layOut(tape: Tape, model: Model, dimensions: Record<string, number>, asInputs: ReadonlySet<string>): void {
-  for (const { name, type, dims } of model.graph.inputs) {
-    const bound = dims.map((dim) => (typeof dim === 'number' ? dim : dimensions[dim]));
-    const unbound = bound.indexOf(undefined);
-    if (unbound !== -1)
-      throw new SerinError('MODEL_INVALID', {
-        detail: `dimension ${dims[unbound] ?? ''} of ${name} has no size`,
-      });
-    tape.input(name, type, bound as number[]);
-  }
-  for (const [name, tensor] of model.graph.initialisers) {
-    if (asInputs.has(name)) tape.input(name, tensor.type, tensor.dims);
-    else tape.constant(tensor, name);
-  }
-  for (const node of model.graph.nodes) tape.append(node);
+function numberOf(type: ElementType, value: number): Tensor {
+  if (type === 'float32') return floats([], [value]);
+  if (type === 'float64') return { type, dims: [], data: Float64Array.of(value) };
+  if (type === 'int64') return { type, dims: [], data: BigInt64Array.of(BigInt(value)) };
+  if (type === 'int32') return { type, dims: [], data: Int32Array.of(value) };
+  throw new SerinError('MODEL_UNSUPPORTED', { detail: `a number of type ${type} in a training graph`, hint: 'Convert the model to float32' });
+}
+
+/**
+ * A reduction over some axes as the tape's opset writes it: the axes came to be an input with opset 18, for ReduceSum with 13.
+ */
+export function reduceOver(tape: Tape, operator: string, value: string, axes: readonly number[], keep: boolean): string {
+  const keepdims = int(keep ? 1 : 0);
+  if (operator === 'ReduceSum' || tape.opset >= 18) return tape.add(operator, [value, tape.longs(axes)], { keepdims });
+  return tape.add(operator, [value], { keepdims, axes: ints(axes) });
 }
 
 export const castTo = (type: ElementType): Record<string, Attribute> => ({

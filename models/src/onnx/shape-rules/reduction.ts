@@ -1,5 +1,5 @@
 import { numberAttribute, numbersAttribute, type Node } from '../graph.ts';
-import { axisOf, range, type ShapeRule } from './rule.ts';
+import { at, axisOf, mismatch, range, same, shapeText, type ShapeRule } from './rule.ts';
 
 /** Axes of a reduction, from the attribute (older opsets) or the second input; none given means all, unless the node says otherwise. */
 export function reducedAxes(node: Node, constant: readonly number[] | undefined, rank: number): number[] {
@@ -8,15 +8,48 @@ export function reducedAxes(node: Node, constant: readonly number[] | undefined,
   return numberAttribute(node, 'noop_with_empty_axes', 0) === 1 ? [] : range(rank);
 }
 
+const without = (dims: readonly number[], axes: readonly number[], keep: boolean): number[] =>
+  keep ? dims.map((dim, axis) => (axes.includes(axis) ? 1 : dim)) : dims.filter((_, axis) => !axes.includes(axis));
+
+const keepsDims = (node: Node): boolean => numberAttribute(node, 'keepdims', 1) === 1;
+
 const reduction: ShapeRule = ({ node, input, has, fixed }) => {
   const { type, dims } = input(0);
   const axes = reducedAxes(node, has(1) ? fixed(1, 'axes') : undefined, dims.length);
-  const keep = numberAttribute(node, 'keepdims', 1) === 1;
-  const kept = dims.map((dim, axis) => (axes.includes(axis) ? 1 : dim));
-  return [{ type, dims: keep ? kept : kept.filter((_, axis) => !axes.includes(axis)) }];
+  return [{ type, dims: without(dims, axes, keepsDims(node)) }];
+};
+
+const argument: ShapeRule = ({ node, input }) => {
+  const { dims } = input(0);
+  const axis = axisOf(node, numberAttribute(node, 'axis', 0), dims.length);
+  return [{ type: 'int64', dims: without(dims, [axis], keepsDims(node)) }];
+};
+
+const topK: ShapeRule = ({ node, input, fixed }) => {
+  const { type, dims } = input(0);
+  const axis = axisOf(node, numberAttribute(node, 'axis', -1), dims.length);
+  const count = at(fixed(1, 'count k'), 0);
+  if (count > at(dims, axis)) throw mismatch(node, `expected at least ${count} values along axis ${axis}, found ${shapeText(dims)}`);
+  const kept = dims.with(axis, count);
+  return [
+    { type, dims: kept },
+    { type: 'int64', dims: kept },
+  ];
 };
 
 export const reductionShapes: Readonly<Record<string, ShapeRule>> = {
-  ReduceMean: reduction,
   ReduceSum: reduction,
+  ReduceMean: reduction,
+  ReduceMax: reduction,
+  ReduceMin: reduction,
+  ReduceProd: reduction,
+  ReduceSumSquare: reduction,
+  ReduceL1: reduction,
+  ReduceL2: reduction,
+  ReduceLogSum: reduction,
+  ReduceLogSumExp: reduction,
+  ArgMax: argument,
+  ArgMin: argument,
+  TopK: topK,
+  CumSum: same,
 };
