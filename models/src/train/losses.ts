@@ -1,4 +1,6 @@
-import { int, type ElementType } from '../onnx/graph.ts';
+import { SerinError } from '@serin/protocol/errors';
+
+import { floats, int, type ElementType } from '../onnx/graph.ts';
 import { castTo, type Tape } from './tape.ts';
 
 export interface LossContext {
@@ -32,6 +34,12 @@ const smoothed = (tape: Tape, targets: string, smoothing: number, share: number)
   return tape.add('Add', [kept, tape.number(smoothing * share, targets)]);
 };
 
+/** Name and shape of a target input of weights that broadcasts to what is averaged: where it is 0 nothing is asked. */
+export interface Mask {
+  readonly name: string;
+  readonly dims: readonly number[];
+}
+
 export interface ClassLoss {
   /** The model's value that holds unnormalised scores. */
   readonly logits: string;
@@ -39,28 +47,50 @@ export interface ClassLoss {
   readonly targets?: string;
   /** Share of the probability that is spread over all classes. */
   readonly smoothing?: number;
+  readonly mask?: Mask;
 }
 
-/** Cross-entropy of classes that exclude one another: the last axis holds the classes. */
-export function softmaxCrossEntropy({ logits, targets = 'targets', smoothing = 0 }: ClassLoss): Loss {
+export interface SoftmaxLoss extends ClassLoss {
+  /** The axis of the classes, the last one unless said otherwise. */
+  readonly axis?: number;
+  /** How much a mistake counts by the class it should have been; 1 each unless said otherwise. */
+  readonly classWeights?: readonly number[];
+}
+
+/** Cross-entropy of classes that exclude one another. */
+export function softmaxCrossEntropy({ logits, targets = 'targets', smoothing = 0, mask, axis = -1, classWeights }: SoftmaxLoss): Loss {
   return ({ tape, output, target }) => {
     const scores = output(logits);
     const { type, dims } = tape.type(scores);
-    const wanted = smoothed(tape, target(targets, type, dims), smoothing, 1 / (dims.at(-1) ?? 1));
-    const chosen = tape.add('Mul', [wanted, tape.add('LogSoftmax', [scores], { axis: int(-1) })]);
-    const likelihood = tape.add('ReduceSum', [chosen, tape.longs([-1])], { keepdims: int(0) });
-    return minus(tape, mean(tape, likelihood));
+    const classAxis = axis < 0 ? axis + dims.length : axis;
+    const classes = dims[classAxis] ?? 1;
+    const wanted = smoothed(tape, target(targets, type, dims), smoothing, 1 / classes);
+    const weighted = classWeights === undefined ? wanted : tape.add('Mul', [wanted, weightsAlong(tape, classWeights, dims, classAxis)]);
+    const chosen = tape.add('Mul', [weighted, tape.add('LogSoftmax', [scores], { axis: int(classAxis) })]);
+    const likelihood = tape.add('ReduceSum', [chosen, tape.longs([classAxis])], { keepdims: int(0) });
+    return minus(tape, average(tape, likelihood, mask && target(mask.name, type, mask.dims)));
   };
 }
 
+function weightsAlong(tape: Tape, weights: readonly number[], dims: readonly number[], axis: number): string {
+  if (weights.length !== dims[axis])
+    throw new SerinError('MODEL_INVALID', { detail: `the loss has ${weights.length} class weights, the scores are [${dims.join(', ')}]` });
+  return tape.constant(
+    floats(
+      dims.map((_, index) => (index === axis ? weights.length : 1)),
+      weights,
+    ),
+  );
+}
+
 /** Cross-entropy of independent yes-or-no questions. */
-export function sigmoidCrossEntropy({ logits, targets = 'targets', smoothing = 0 }: ClassLoss): Loss {
+export function sigmoidCrossEntropy({ logits, targets = 'targets', smoothing = 0, mask }: ClassLoss): Loss {
   return ({ tape, output, target }) => {
     const scores = output(logits);
     const { type, dims } = tape.type(scores);
     const wanted = smoothed(tape, target(targets, type, dims), smoothing, 1 / 2);
-    const positive = tape.add('Softplus', [scores]);
-    return mean(tape, tape.add('Sub', [positive, tape.add('Mul', [scores, wanted])]));
+    const surprise = tape.add('Sub', [tape.add('Softplus', [scores]), tape.add('Mul', [scores, wanted])]);
+    return average(tape, surprise, mask && target(mask.name, type, mask.dims));
   };
 }
 
@@ -72,7 +102,7 @@ export interface FocalLoss extends Omit<ClassLoss, 'smoothing'> {
 }
 
 /** Focal loss (Lin et al. 2017, equation 5) of independent yes-or-no questions, a mean over all of them. */
-export function focal({ logits, targets = 'targets', gamma = 2, alpha = 0.25 }: FocalLoss): Loss {
+export function focal({ logits, targets = 'targets', gamma = 2, alpha = 0.25, mask }: FocalLoss): Loss {
   return ({ tape, output, target }) => {
     const scores = output(logits);
     const { type, dims } = tape.type(scores);
@@ -81,19 +111,16 @@ export function focal({ logits, targets = 'targets', gamma = 2, alpha = 0.25 }: 
     const yes = tape.add('Mul', [tape.add('Mul', [wanted, tape.number(alpha, wanted)]), hit]);
     const unwanted = tape.add('Sub', [tape.number(1, wanted), wanted]);
     const no = tape.add('Mul', [tape.add('Mul', [unwanted, tape.number(1 - alpha, wanted)]), miss]);
-    return mean(tape, tape.add('Add', [yes, no]));
+    return average(tape, tape.add('Add', [yes, no]), mask && target(mask.name, type, mask.dims));
   };
 }
 
-/** `(1-p)^gamma * -log p` and `p^gamma * -log(1-p)` from scores, without a logarithm of zero. */
+/** `(1-p)^gamma * -log p` and `p^gamma * -log(1-p)` from scores: no logarithm or power of zero, whatever the scores. */
 function focalTerms(tape: Tape, scores: string, gamma: number): { hit: string; miss: string } {
-  const probability = tape.add('Sigmoid', [scores]);
-  const rest = tape.add('Sub', [tape.number(1, scores), probability]);
-  const power = (value: string): string => (gamma === 2 ? tape.add('Mul', [value, value]) : tape.add('Pow', [value, tape.number(gamma, scores)]));
-  return {
-    hit: tape.add('Mul', [power(rest), tape.add('Softplus', [minus(tape, scores)])]),
-    miss: tape.add('Mul', [power(probability), tape.add('Softplus', [scores])]),
-  };
+  const lack = tape.add('Softplus', [minus(tape, scores)]);
+  const excess = tape.add('Softplus', [scores]);
+  const power = (logarithm: string): string => tape.add('Exp', [tape.add('Mul', [logarithm, tape.number(-gamma, logarithm)])]);
+  return { hit: tape.add('Mul', [power(excess), lack]), miss: tape.add('Mul', [power(lack), excess]) };
 }
 
 export interface HeatMapLoss {
@@ -125,8 +152,7 @@ export function heatMapFocal({ logits, targets = 'heat', gamma = 2, beta = 4 }: 
 export interface RegressionLoss {
   readonly prediction: string;
   readonly targets?: string;
-  /** Name of a target input of weights that broadcasts to the prediction: where it is 0 nothing is asked. */
-  readonly mask?: { readonly name: string; readonly dims: readonly number[] };
+  readonly mask?: Mask;
 }
 
 const regression =
@@ -135,7 +161,7 @@ const regression =
     const said = output(prediction);
     const { type, dims } = tape.type(said);
     const difference = tape.add('Sub', [said, target(targets, type, dims)]);
-    return average(tape, distance(tape, difference), mask === undefined ? undefined : target(mask.name, type, mask.dims));
+    return average(tape, distance(tape, difference), mask && target(mask.name, type, mask.dims));
   };
 
 /** Mean absolute error. */
@@ -148,6 +174,7 @@ export const mse = (options: RegressionLoss): Loss => regression(options, (tape,
 export const smoothL1 = ({ beta = 1, ...options }: RegressionLoss & { readonly beta?: number }): Loss =>
   regression(options, (tape, difference) => {
     const size = tape.add('Abs', [difference]);
+    if (beta === 0) return size;
     const limit = tape.number(beta, difference);
     const near = tape.add('Min', [size, limit]);
     // near^2 / (2 beta) + (size - near): equal to both branches without choosing.

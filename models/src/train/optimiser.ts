@@ -67,11 +67,13 @@ export function adam({ beta1 = 0.9, beta2 = 0.999, epsilon = 1e-7, decay = 0 }: 
 
 export interface SgdSettings {
   readonly momentum?: number;
+  /** Looks one step ahead (Sutskever et al. 2013, as an update of the weights themselves). */
+  readonly nesterov?: boolean;
   readonly decay?: number;
 }
 
 /** Stochastic gradient descent with momentum; weight decay apart from the gradient. */
-export function sgd({ momentum = 0.9, decay = 0 }: SgdSettings = {}): Optimiser {
+export function sgd({ momentum = 0.9, nesterov = false, decay = 0 }: SgdSettings = {}): Optimiser {
   return {
     name: 'sgd',
     state: ['velocity'],
@@ -80,7 +82,8 @@ export function sgd({ momentum = 0.9, decay = 0 }: SgdSettings = {}): Optimiser 
     update: (tape, inputs) => {
       const [old = ''] = inputs.state;
       const velocity = tape.add('Add', [times(tape, old, momentum), inputs.gradient]);
-      const move = tape.add('Mul', [velocity, inputs.rate]);
+      const direction = nesterov ? tape.add('Add', [inputs.gradient, times(tape, velocity, momentum)]) : velocity;
+      const move = tape.add('Mul', [direction, inputs.rate]);
       return { weights: tape.add('Sub', [decayedWeights(tape, inputs, decay), move]), state: [velocity] };
     },
   };

@@ -12,3 +12,6 @@ export const warmUpCosine =
     const done = (step - rising) / Math.max(1, steps - rising);
     return floor + ((1 - floor) * (1 + Math.cos(Math.PI * done))) / 2;
   };
+
+/** How far the average of the weights goes towards those of step `step`; a young one looks back less far, or it would remember the beginning. */
+export const averagingShare = (averaging: number, step: number): number => Math.max(1 - averaging, 9 / (9 + step));
