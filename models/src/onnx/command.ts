@@ -103,25 +103,30 @@ function readSize(text: string | undefined): number {
 
 type Command = (request: Request, streams: Streams, say: (text: string) => void) => Promise<number>;
 
-/** Reads the file, refuses what is not sound, and makes sure that the sizes given are sizes of something. */
-async function read({ file, dimensions, sizeBytesMax }: Request, say: (text: string) => void): Promise<{ model: Model; options: InferOptions }> {
-  const model = checkModel(await openModelFile(file, { sizeBytesMax }));
+/** Makes sure that the sizes given are sizes of something, and says what is taken for the others. */
+function sizesFor(model: Model, { dimensions }: Request, say: (text: string) => void): InferOptions {
   const free = new Set(model.graph.inputs.flatMap(({ dims }) => dims.filter((dim) => typeof dim === 'string')));
   const unknown = Object.keys(dimensions).find((name) => !free.has(name));
   if (unknown !== undefined) throw new UsageError(`no dimension is called ${unknown}; there are ${[...free].join(', ') || 'none that are free'}`);
   const taken = [...free].filter((name) => dimensions[name] === undefined);
-  if (taken.length > 0) say(`${taken.join(', ')} taken as 1; --dim ${taken[0] ?? ''}=N says otherwise`);
-  return { model, options: { dimensions, otherwise: 1 } };
+  if (taken.length > 0) say(`${taken.join(', ')} taken as 1; --dim ${taken[0] ?? ''}=SIZE says otherwise`);
+  return { dimensions, otherwise: 1 };
+}
+
+/** Reads the file and refuses what is not sound. */
+async function read(request: Request, say: (text: string) => void): Promise<{ model: Model; options: InferOptions }> {
+  const model = checkModel(await openModelFile(request.file, request));
+  return { model, options: sizesFor(model, request, say) };
 }
 
 const check: Command = async (request, { out }, say) => {
-  const model = await openModelFile(request.file, { sizeBytesMax: request.sizeBytesMax });
+  const model = await openModelFile(request.file, request);
   const faults = findFaults(model);
   for (const { code, detail, hint } of faults) say(describeError(new SerinError(code, { detail, hint })));
   if (faults.length > 0) return exitCodes.failure;
 
-  const { model: ordered, options } = await read(request, say);
-  const { unknown } = inferModel(ordered, { ...options, tolerant: true });
+  const ordered = checkModel(model);
+  const { unknown } = inferModel(ordered, { ...sizesFor(ordered, request, say), tolerant: true });
   const { graph, opsets } = ordered;
   out(`sound: ${graph.nodes.length} nodes, ${graph.initialisers.size} weights, opset ${opsets[''] ?? 'none'}\n`);
   if (model !== ordered) out('its nodes were not in an order they can run in; they are when it is written again\n');
