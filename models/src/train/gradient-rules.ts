@@ -1,3 +1,4 @@
+import { activationGradients } from './gradients/activation.ts';
 import { convTransposeGradients } from './gradients/conv-transpose.ts';
 import { convGradients } from './gradients/conv.ts';
 import { elementwiseGradients } from './gradients/elementwise.ts';
@@ -14,6 +15,7 @@ import type { GradientRule } from './gradients/rule.ts';
 /** One rule an operator of the standard domain. */
 export const gradientRules: Readonly<Record<string, GradientRule>> = {
   ...elementwiseGradients,
+  ...activationGradients,
   ...reductionGradients,
   ...movementGradients,
   ...gatherGradients,

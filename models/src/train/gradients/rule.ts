@@ -33,9 +33,16 @@ export function sumTo(tape: Tape, gradient: string, value: string): string {
 
 export const reshapeLike = (tape: Tape, gradient: string, value: string): string => tape.add('Reshape', [gradient, tape.longs(tape.type(value).dims)]);
 
+export const scaled = (tape: Tape, value: string, factor: number): string => (factor === 1 ? value : tape.add('Mul', [value, tape.number(factor, value)]));
+
+export const square = (tape: Tape, value: string): string => tape.add('Mul', [value, value]);
+
 /** A tensor shaped like `value` that holds one number everywhere. */
 export const filledLike = (tape: Tape, number: number, value: string): string => {
   const { dims } = tape.type(value);
   const one = tape.number(number, value);
   return dims.length === 0 ? one : tape.add('Expand', [one, tape.longs(dims)]);
 };
+
+/** Steps and plateaus: flat wherever they have a slope at all. */
+export const noSlope: GradientRule = () => [];
