@@ -129,6 +129,11 @@ export const errorCatalogue = {
   MODEL_UNSUPPORTED: { message: 'The model uses something that is not supported', hint: 'The details name it', status: 400 },
   TRAINING_DIVERGED: { message: 'The loss became infinite or not a number', hint: 'Lower the learning rate, or look for broken examples', status: 500 },
   TRAINING_DATA_INSUFFICIENT: { message: 'There are too few labelled examples', hint: 'Collect more and try again', status: 400 },
+  TRAINING_SOURCE_FAILED: {
+    message: 'What prepares the training batches failed',
+    hint: 'The details have its error: mend the data or the code that reads it',
+    status: 500,
+  },
   TRAINING_DATA_INVALID: { message: 'The training data has mistakes', hint: 'The details list them by file; mend or remove these and try again', status: 400 },
   CHECKPOINT_INVALID: { message: 'The checkpoint cannot be gone on from', hint: 'Begin anew, or give the settings the run began with', status: 400 },
   GATE_FAILED: { message: 'The version did not pass its gate', hint: 'The checks name the number, the limit and the distance', status: 409 },
