@@ -2,12 +2,16 @@ import { expect, test } from 'vitest';
 
 import { designLight, frameBytes, frameWidth, learntLights } from '@serin/inference/bin-scene/parameters';
 import { seededRandom } from '@serin/inference/random';
+import type { Tensor } from '../../onnx/graph.ts';
 import { binSource, channelGains, drawLight, renderBins, splitSamples, type BinSample } from './data.ts';
 import { cellSize, gridWidth } from './network.ts';
 import { heatNumbers } from './targets.ts';
 
 const indices = Int32Array.of(0, 3, 7, 2);
 const samplesUnder = (level: number, count: number, seed = 'samples'): BinSample[] => renderBins(seededRandom(seed), { ...designLight, level }, count);
+
+const bytesOf = (tensor: Tensor | undefined): Uint8Array => (tensor as Tensor<'uint8'>).data;
+const floatsOf = (tensor: Tensor | undefined): Float32Array => (tensor as Tensor<'float32'>).data;
 
 test('a batch depends on its seed alone, and every pass renders other bins', async () => {
   const source = binSource({ rendered: 8, light: 'any' });
@@ -44,9 +48,9 @@ test('samples lie any way round, and their targets with them', async () => {
   );
   const poses = new Set<string>();
   for (let at = 0; at < 40; at += 1) {
-    const frame = (feeds['frame']?.data as Uint8Array).subarray(at * frameBytes, (at + 1) * frameBytes);
-    const heat = (targets['heat']?.data as Float32Array).subarray(at * heatNumbers, (at + 1) * heatNumbers);
-    const pose = (targets['pose']?.data as Float32Array).subarray(at * 4 * heatNumbers, (at + 1) * 4 * heatNumbers);
+    const frame = bytesOf(feeds['frame']).subarray(at * frameBytes, (at + 1) * frameBytes);
+    const heat = floatsOf(targets['heat']).subarray(at * heatNumbers, (at + 1) * heatNumbers);
+    const pose = floatsOf(targets['pose']).subarray(at * 4 * heatNumbers, (at + 1) * 4 * heatNumbers);
     const cell = heat.indexOf(1);
     const [shiftX = 0, shiftY = 0, cos = 0, sin = 0] = [0, 1, 2, 3].map((field) => pose[field * heatNumbers + cell]);
     const place = cell - 3 * gridWidth * gridWidth;
@@ -69,7 +73,7 @@ test('rendered frames come near the light of the samples', async () => {
       Int32Array.from({ length: 40 }, (_, index) => index),
       seededRandom(5),
     );
-    return (feeds['frame']?.data as Uint8Array).reduce((sum, value) => sum + value, 0) / (40 * frameBytes);
+    return bytesOf(feeds['frame']).reduce((sum, value) => sum + value, 0) / (40 * frameBytes);
   };
   expect((await mean({ gains })) / (await mean({}))).toBeLessThan(0.8);
 });

@@ -3,24 +3,17 @@ import { detectionFields } from '@serin/inference/detections';
 
 import { createGraphBuilder } from '../../onnx/builder.ts';
 import { floats, int, ints, longs, scalar, type Model } from '../../onnx/graph.ts';
-import { cellCount, cellSize, detectionRows, detectionsOutput, gridWidth, heatName, kinds, poseFields, poseName } from './network.ts';
+import { cellCount, cellSize, detectionRows, detectionsOutput, gridWidth, heatName, poseFields, poseName } from './network.ts';
 
 /** Peaks below this are noise; their rows are zero. */
 export const scoreFloor = 0.1;
-const placeFields = 4;
-
-/** Of every cell of every heat map: its label, its middle in pixels, and the factor that undoes the symmetry of an angle. */
-function placeTable(): Float32Array {
-  const table = new Float32Array(kinds * cellCount * placeFields);
-  partKinds.forEach(({ symmetry }, label) => {
-    for (let cell = 0; cell < cellCount; cell += 1) {
-      const column = cell % gridWidth;
-      const row = Math.floor(cell / gridWidth);
-      table.set([label, (column + 0.5) * cellSize, (row + 0.5) * cellSize, 1 / symmetry], (label * cellCount + cell) * placeFields);
-    }
-  });
-  return table;
-}
+/** A kind's label, and the factor that undoes the symmetry of its angle. */
+const kindTable = Float32Array.from(partKinds.flatMap(({ symmetry }, label) => [label, 1 / symmetry]));
+/** Where the middle of a cell is, in pixels. */
+const cellTable = Float32Array.from({ length: 2 * cellCount }, (_, index) => {
+  const cell = Math.floor(index / 2);
+  return ((index % 2 === 0 ? cell % gridWidth : Math.floor(cell / gridWidth)) + 0.5) * cellSize;
+});
 
 /**
  * Replaces the outputs by the detections read from the heat maps: a cell that is warmer than its neighbours is a part.
@@ -39,19 +32,22 @@ export function withPeakPicking(model: Model): Model {
   const warmth = add('Sigmoid', [heatName]);
   const around = add('MaxPool', [warmth], { kernel_shape: ints([3, 3]), strides: ints([1, 1]), pads: ints([1, 1, 1, 1]) });
   const peaks = add('Where', [add('Equal', [warmth, around]), warmth, number(0)]);
-  const [scores, cells] = [builder.fresh('scores'), builder.fresh('cells')];
-  builder.add('TopK', [add('Reshape', [peaks, whole([0, -1])]), whole([detectionRows])], { axis: int(-1) }, [scores, cells]);
+  const [scores, places] = [builder.fresh('scores'), builder.fresh('places')];
+  builder.add('TopK', [add('Reshape', [peaks, whole([0, -1])]), whole([detectionRows])], { axis: int(-1) }, [scores, places]);
 
-  const places = add('Gather', [builder.constant(floats([kinds * cellCount, placeFields], placeTable()), builder.fresh('places')), cells], { axis: int(0) });
-  const wanted = add('Expand', [add('Unsqueeze', [cells, whole([1])]), whole([1, poseFields, 1])]);
+  const wanted = add('Expand', [add('Unsqueeze', [places, whole([1])]), whole([1, poseFields, 1])]);
   const poses = add('GatherElements', [add('Reshape', [poseName, whole([0, poseFields, -1])]), wanted], { axis: int(2) });
-  const columnsOf = (value: string, count: number, hint: string): string[] => {
-    const names = Array.from({ length: count }, () => builder.fresh(hint));
+  const columnsOf = (value: string, count: number): string[] => {
+    const names = Array.from({ length: count }, () => builder.fresh('column'));
     builder.add('Split', [value], { axis: int(2) }, names);
     return names;
   };
-  const [label = '', middleX = '', middleY = '', unturn = ''] = columnsOf(places, placeFields, 'place');
-  const [shiftX = '', shiftY = '', cos = '', sin = ''] = columnsOf(add('Transpose', [poses], { perm: ints([0, 2, 1]) }), poseFields, 'pose');
+  const looked = (table: Float32Array, index: string): string =>
+    add('Gather', [builder.constant(floats([table.length / 2, 2], table), builder.fresh('table')), index], { axis: int(0) });
+  const cells = whole([cellCount]);
+  const [label = '', unturn = ''] = columnsOf(looked(kindTable, add('Div', [places, cells])), 2);
+  const [middleX = '', middleY = ''] = columnsOf(looked(cellTable, add('Mod', [places, cells])), 2);
+  const [shiftX = '', shiftY = '', cos = '', sin = ''] = columnsOf(add('Transpose', [poses], { perm: ints([0, 2, 1]) }), poseFields);
 
   const coordinate = (middle: string, shift: string): string => add('Add', [middle, add('Mul', [shift, number(cellSize)])]);
   // atan2 from atan: tan(a / 2) = sin / (radius + cos).

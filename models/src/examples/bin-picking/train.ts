@@ -59,7 +59,8 @@ const freshRate = 6e-3;
 /** Weights that know the parts already are moved less. */
 const startedRate = 2e-3;
 const heldOutFrames = 300;
-const referenceFrames = 600;
+/** No weight has looked at held-out frames either, so they serve as reference as well. */
+const moreReferenceFrames = 300;
 const calibrationFrames = 64;
 const gainFrames = 100;
 const heldOutShare = 0.3;
@@ -152,10 +153,11 @@ interface Data {
 async function collectData({ light, baseFrames, samples = [] }: BinPickingRequest, random: Random): Promise<Data> {
   const calibration = renderBins(random.fork('calibration'), light, calibrationFrames);
   if (samples.length === 0) {
-    const reference = renderBins(random.fork('reference'), light, referenceFrames);
+    const heldOut = renderBins(random.fork('held out'), light, heldOutFrames);
+    const reference = [...heldOut, ...renderBins(random.fork('reference'), light, moreReferenceFrames)];
     return {
       source: { rendered: baseFrames, light },
-      heldOut: renderBins(random.fork('held out'), light, heldOutFrames),
+      heldOut,
       calibration,
       reference: { images: reference, answers: reference, origin: `${reference.length} rendered frames under the light of the training` },
     };
