@@ -1,139 +1,132 @@
-import { seededRandom, shuffle } from '@serin/inference/random';
 import { SerinError } from '@serin/protocol/errors';
 
-import type { BatchSource } from '../data/batch-source.ts';
-import type { Model } from '../onnx/graph.ts';
+import { openFeed, type BatchFeed } from './batch-feed.ts';
+import { batchOrder, type BatchOrder } from './batch-order.ts';
+import { orCancelled, throwIfCancelled } from './cancellation.ts';
 import { learningWeights } from './layers.ts';
-import type { Loss } from './losses.ts';
 import { adam, type Optimiser } from './optimiser.ts';
-import { warmUpCosine, type Schedule } from './schedule.ts';
+import { createMeter } from './progress.ts';
+import { averagingShare, warmUpCosine } from './schedule.ts';
+import { startRun, type Run } from './run.ts';
+import type { TrainOptions, TrainResult } from './train-options.ts';
 import { openTrainer } from './trainer.ts';
-import { withWeights } from './weights.ts';
+import { weightDigest } from './weights.ts';
 
-export interface TrainProgress {
-  readonly step: number;
-  readonly steps: number;
-  readonly epoch: number;
-  /** Means since the last report: the loss and, where it is a sum, its parts. */
-  readonly values: Readonly<Record<string, number>>;
-  readonly loss: number;
-  readonly examplesPerSecond: number;
-  readonly remainingSeconds: number;
-}
-
-export interface TrainOptions {
-  readonly model: Model;
-  readonly loss: Loss;
-  /** Names of the initialisers that learn; those of layers unless said otherwise. */
-  readonly trainable?: readonly string[];
-  readonly source: BatchSource;
-  readonly batch: number;
-  readonly epochs: number;
-  /** The highest learning rate. */
-  readonly rate: number;
-  readonly schedule?: Schedule;
-  readonly optimiser?: Optimiser;
-  readonly clipNorm?: number;
-  /** The trained model gets a running average of the weights, of about 1 / (1 - this) steps. */
-  readonly averaging?: number;
-  readonly seed: number;
-  readonly threads?: number;
-  readonly onProgress?: (progress: TrainProgress) => void;
-  readonly reportEvery?: number;
-  readonly signal?: AbortSignal | undefined;
-  /** Milliseconds from any origin; only the reported speed depends on it. */
-  readonly now?: () => number;
-}
-
-export interface TrainResult {
-  readonly model: Model;
-  readonly steps: number;
-  readonly loss: number;
-}
-
-export function throwIfCancelled(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) throw new SerinError('CANCELLED', { cause: signal.reason });
-}
-
-/** The examples of every step: shuffled epochs of whole batches, a function of the seed and the step alone. */
-export function batchOrder(examples: number, batch: number, seed: number): { stepsPerEpoch: number; indicesOf(step: number): Int32Array } {
-  const stepsPerEpoch = Math.floor(examples / batch);
-  if (stepsPerEpoch === 0) throw new SerinError('TRAINING_DATA_INSUFFICIENT', { detail: `${examples} examples do not fill a batch of ${batch}` });
-  let shuffled = -1;
-  let order = new Int32Array();
-  return {
-    stepsPerEpoch,
-    indicesOf: (step) => {
-      const epoch = Math.floor((step - 1) / stepsPerEpoch);
-      if (epoch !== shuffled) {
-        order = shuffle(
-          seededRandom(seed).fork(`epoch ${epoch}`),
-          Int32Array.from({ length: examples }, (_, index) => index),
-        );
-        shuffled = epoch;
-      }
-      const start = ((step - 1) % stepsPerEpoch) * batch;
-      return order.subarray(start, start + batch);
-    },
-  };
-}
+export { throwIfCancelled } from './cancellation.ts';
+export type { TrainProgress } from './progress.ts';
+export type { TrainOptions, TrainResult } from './train-options.ts';
 
 /** Trains a network: a step is one run of one ONNX graph. Equal options give equal weights, bit for bit. */
 export async function train(options: TrainOptions): Promise<TrainResult> {
-  const { model, loss, source, batch, epochs, seed, signal, threads = 1, reportEvery = 20, averaging } = options;
-  const { optimiser = adam(), schedule = warmUpCosine(), now = () => performance.now() } = options;
-  const order = batchOrder(source.examples, batch, seed);
-  const steps = order.stepsPerEpoch * epochs;
-  const random = seededRandom(seed);
+  const { batch, seed, signal } = options;
+  checkNumbers(options);
+  throwIfCancelled(signal);
+  const feed = await openFeed(options.source, { batch, seed, signal });
+  try {
+    return await trainFrom(feed, options);
+  } finally {
+    await feed.close();
+  }
+}
+
+function checkNumbers({ batch, epochs, rate, averaging, clipNorm, validate }: TrainOptions): void {
+  const refuse = (name: string, value: number, rule: string): never => {
+    throw new SerinError('CONFIG_INVALID', { detail: `${name} is ${value}; it must be ${rule}` });
+  };
+  if (!Number.isInteger(batch) || batch < 1) refuse('batch', batch, 'a whole number from 1');
+  if (!(epochs > 0 && epochs < Infinity)) refuse('epochs', epochs, 'more than 0');
+  if (!(rate > 0 && rate < Infinity)) refuse('rate', rate, 'more than 0');
+  if (averaging !== undefined && !(averaging >= 0 && averaging < 1)) refuse('averaging', averaging, 'from 0 to less than 1');
+  if (clipNorm !== undefined && !(clipNorm > 0)) refuse('clipNorm', clipNorm, 'more than 0');
+  const { patience } = validate ?? {};
+  if (patience !== undefined && !(patience >= 1)) refuse('patience', patience, '1 or more');
+}
+
+/** The first dimension of an input is the batch, whatever its name. */
+function dimensionsOf({ model, batch, dimensions }: TrainOptions): Record<string, number> {
+  const first = model.graph.inputs.flatMap(({ dims }) => (typeof dims[0] === 'string' ? [[dims[0], batch] as const] : []));
+  return { ...Object.fromEntries(first), ...dimensions };
+}
+
+async function trainFrom(feed: BatchFeed, options: TrainOptions): Promise<TrainResult> {
+  const { model, loss, batch, seed, optimiser = adam(), averaging, frozenNorms, clipNorm, threads = 1 } = options;
   const trainer = await openTrainer(
     {
       model,
       loss,
       trainable: options.trainable ?? learningWeights(model),
-      dimensions: { N: batch },
+      dimensions: dimensionsOf(options),
       optimiser,
-      clipNorm: options.clipNorm,
+      clipNorm,
       averaged: averaging !== undefined,
+      ...(frozenNorms === undefined ? {} : { frozenNorms }),
     },
     threads,
   );
   try {
-    let sums: Record<string, number> = {};
-    let count = 0;
-    let latest = Number.NaN;
-    let reportedAt = now();
-    for (let step = 1; step <= steps; step += 1) {
-      throwIfCancelled(signal);
-      const filled = await source.fill(order.indicesOf(step), random.fork(`batch ${step}`));
-      const { values } = await trainer.step(filled, {
-        rate: options.rate * schedule(step, steps),
-        correction: optimiser.correction(step),
-        // Young averages look back less far, or they would remember the beginning.
-        averaging: averaging === undefined ? 1 : Math.max(1 - averaging, 9 / (9 + step)),
-      });
-      if (!Number.isFinite(values['loss'])) throw new SerinError('TRAINING_DIVERGED', { detail: `the loss was ${values['loss']} at step ${step}` });
-      for (const [name, value] of Object.entries(values)) sums[name] = (sums[name] ?? 0) + value;
-      count += 1;
-      if (count === reportEvery || step === steps) {
-        const seconds = Math.max(1e-3, (now() - reportedAt) / 1000);
-        const means = Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / count]));
-        latest = means['loss'] ?? Number.NaN;
-        options.onProgress?.({
-          step,
-          steps,
-          epoch: Math.ceil(step / order.stepsPerEpoch),
-          values: means,
-          loss: latest,
-          examplesPerSecond: (count * batch) / seconds,
-          remainingSeconds: ((steps - step) * seconds) / count,
-        });
-        reportedAt = now();
-        sums = {};
-        count = 0;
-      }
+    const order = batchOrder(feed.examples, batch, seed);
+    const run = await startRun({ options, optimiser, trainer, order, examples: feed.examples });
+    try {
+      return await takeSteps(run, feed, order, options, optimiser);
+    } finally {
+      await run.settle();
     }
-    return { model: withWeights(model, trainer.weights(averaging === undefined ? 'weights' : 'average')), steps, loss: latest };
   } finally {
     await trainer.close();
   }
 }
+
+async function takeSteps(run: Run, feed: BatchFeed, order: BatchOrder, options: TrainOptions, optimiser: Optimiser): Promise<TrainResult> {
+  const { batch, averaging, signal, schedule = warmUpCosine(), now = () => performance.now() } = options;
+  const { steps, resumedFrom } = run;
+  const from = resumedFrom ?? 0;
+  const meter = createMeter({ steps, batch, from, everyMs: options.reportEveryMs ?? reportUsualMs, everySteps: options.reportEvery ?? Infinity, now });
+  const began = now();
+  const secondsNow = (): number => (now() - began) / 1000;
+  let step = from;
+  let latest = run.lastLoss();
+  while (step < steps && !run.isSpent()) {
+    throwIfCancelled(signal);
+    step += 1;
+    const filled = await feed.take(step, steps);
+    const rate = options.rate * schedule(step, steps);
+    const { values } = await run.trainer.step(filled, {
+      rate,
+      correction: optimiser.correction(step),
+      averaging: averaging === undefined ? 1 : averagingShare(averaging, step),
+    });
+    run.record(step, values, rate, filled);
+    await run.judge(step);
+    await run.keep(step, secondsNow());
+    const measured = meter(step, values, step === steps || run.isSpent());
+    if (measured === undefined) continue;
+    latest = measured.loss;
+    const { validation, checkpoint } = run.status();
+    options.onProgress?.({
+      ...measured,
+      step,
+      steps,
+      epoch: Math.ceil(step / order.stepsPerEpoch),
+      rate,
+      ...(validation === undefined ? {} : { validation }),
+      ...(checkpoint === undefined ? {} : { checkpoint }),
+    });
+  }
+  throwIfCancelled(signal);
+  const trained = run.model();
+  const { best } = run.status();
+  return {
+    model: trained,
+    digest: await orCancelled(weightDigest(trained), signal),
+    steps: step,
+    stopped: run.isSpent() ? 'early' : 'finished',
+    loss: latest,
+    history: run.history(step),
+    examplesSeen: step * batch,
+    seconds: run.secondsBefore + secondsNow(),
+    ...(best === undefined ? {} : { best }),
+    ...(resumedFrom === undefined ? {} : { resumedFrom }),
+  };
+}
+
+const reportUsualMs = 500;

@@ -2,9 +2,11 @@ import { SerinError } from '@serin/protocol/errors';
 import type ort from 'onnxruntime-node';
 
 import type { Batch } from '../data/batch-source.ts';
-import { elementCount, floats, type Tensor } from '../onnx/graph.ts';
+import { elementCount, type Tensor } from '../onnx/graph.ts';
 import { writeModel } from '../onnx/model-file.ts';
 import { openSession, runtimeTensor } from '../onnx/session.ts';
+import { blockSize } from './blocked/block-size.ts';
+import { inBlocks } from './blocked/layout.ts';
 import { averageOf, createTrainingGraph, type BatchInput, type TrainingGraph, type TrainingGraphOptions } from './training-graph.ts';
 
 /** Everything a run goes on from: the vectors by name, as `TrainingGraph.state` lists them. */
@@ -33,7 +35,7 @@ export interface Trainer {
  */
 export async function openTrainer(options: TrainingGraphOptions, threads = 1): Promise<Trainer> {
   const graph = createTrainingGraph(options);
-  const session = await openSession(writeModel(graph.model), { threads });
+  const session = await openSession(writeModel(inBlocks(graph.model, await blockSize())), { threads });
   const makeVectors = (): ort.Tensor[] => graph.state.map(({ length }) => runtimeTensor('float32', new Float32Array(length), [length]));
   let current = makeVectors();
   let next = makeVectors();
@@ -89,7 +91,7 @@ export async function openTrainer(options: TrainingGraphOptions, threads = 1): P
       if (held.length === 0) throw new RangeError(`this trainer keeps no ${which}`);
       return new Map(
         held.flatMap(({ places, vector }) =>
-          places.map(({ name, dims, offset, length }) => [name, floats(dims, vector.subarray(offset, offset + length))] as const),
+          places.map(({ name, dims, offset, length }) => [name, { type: 'float32' as const, dims, data: vector.slice(offset, offset + length) }] as const),
         ),
       );
     },
