@@ -7,6 +7,7 @@ import { trainingBatchNorm } from './batch-norm.ts';
 import type { Loss } from './losses.ts';
 import { createLayout } from './model-layout.ts';
 import type { Optimiser } from './optimiser.ts';
+import { poolFirst } from './pool-first.ts';
 import { createTape, type Tape } from './tape.ts';
 
 export interface TrainingGraphOptions {
@@ -68,7 +69,8 @@ export interface TrainingGraph {
 
 /** Forward pass, loss, backward pass and optimiser as one ONNX graph: a step is one run. */
 export function createTrainingGraph(options: TrainingGraphOptions): TrainingGraph {
-  const { model, trainable, optimiser, clipNorm } = options;
+  const { trainable, optimiser, clipNorm } = options;
+  const model = poolFirst(options.model, options);
   const taken = new Set(namesDefined(model.graph));
   const opset = opsetFor(model);
   const tape = createTape('training', opset, taken);

@@ -57,9 +57,10 @@ function weightGradient({ tape, gradient, input }: GradientContext, geometry: Co
   const ends = spatial.map((size, axis) => Math.max(at(pads, rank + axis) - at(missed, axis), 1 - size));
   const cropped = crop(tape, input(0), ends);
   const sizes = spatial.map((size, axis) => size + Math.min(0, at(ends, axis)));
-  const grouped = tape.add('Reshape', [cropped, tape.longs([batch, group, depth, ...sizes])]);
-  const axes = sizes.map((_, axis) => axis + 3);
-  const turned = tape.add('Transpose', [grouped], { perm: ints(interleaved ? [1, 0, ...axes, 2] : [2, 1, 0, ...axes]) });
+  const grouped = group === 1 ? cropped : tape.add('Reshape', [cropped, tape.longs([batch, group, depth, ...sizes])]);
+  const [front, axes] = group === 1 ? [[0], sizes.map((_, axis) => axis + 2)] : [[1, 0], sizes.map((_, axis) => axis + 3)];
+  const channel = front.length;
+  const turned = tape.add('Transpose', [grouped], { perm: ints(interleaved ? [...front, ...axes, channel] : [channel, ...front, ...axes]) });
   const scale = (values: readonly number[], factor: number): number[] => values.map((value, axis) => (axis === last && interleaved ? value * factor : value));
   const image = tape.add('Reshape', [turned, tape.longs([interleaved ? 1 : depth, group * batch, ...scale(sizes, depth)])]);
   const order = [1, 0, ...places.map((_, axis) => axis + 2)];

@@ -51,6 +51,12 @@ const through = ({ tape, gradient }: GradientContext, mask: string): string => t
 const extreme: GradientRule = (context) => {
   const { tape, node, output, input, needs } = context;
   if (node.inputs.length === 1) return [context.gradient];
+  const isWhole = (index: number): boolean => needs(index) && tape.type(input(index)).dims.join() === tape.type(output).dims.join();
+  if (node.inputs.length === 2 && isWhole(0) && isWhole(1)) {
+    // What does not go to the first goes to the second: one choice less.
+    const first = through(context, tape.add('Equal', [input(0), output]));
+    return [first, tape.add('Sub', [context.gradient, first])];
+  }
   let taken: string | undefined;
   return node.inputs.map((name, index) => {
     const reached = tape.add('Equal', [input(index), output]);

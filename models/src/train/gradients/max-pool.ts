@@ -12,7 +12,7 @@ const maxPool: GradientRule = (context) => {
 };
 
 /** Square windows side by side over a picture. */
-const isTiled = ({ kernel: [height = 0, width = 0, ...more], strides, dilations, pads }: SlidingWindow): boolean =>
+export const isTiled = ({ kernel: [height = 0, width = 0, ...more], strides, dilations, pads }: SlidingWindow): boolean =>
   more.length === 0 &&
   height === width &&
   height > 1 &&

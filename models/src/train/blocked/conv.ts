@@ -1,0 +1,187 @@
+import { elementCount, int, ints, text, type Attribute, type Node } from '../../onnx/graph.ts';
+import { convGeometry, convTransposeGeometry, type ConvGeometry } from '../../onnx/shape-rules/spatial.ts';
+import { depthToSpace, exchangesBatch } from './movement.ts';
+import type { BlockedWriter } from './writer.ts';
+
+const at = (list: readonly number[], index: number): number => list[index] ?? 0;
+
+/** Writes a Conv for pictures in blocks; false where its channels do not fill blocks. */
+export function blockedConv(writer: BlockedWriter, node: Node): boolean {
+  const { block, type } = writer;
+  const [x = '', w = '', bias = ''] = node.inputs;
+  const [y = ''] = node.outputs;
+  const [filters = 0, depth = 0] = type(w).dims;
+  if (type(x).type !== 'float32' || !writer.fits(y)) return false;
+  const geometry = convGeometry(node, type(w).dims, type(x).dims);
+  const { group } = geometry;
+  const isDepthwise = group > 1 && depth === 1 && filters === group;
+  const isNarrow = group === 1 && depth < block;
+  if (!isNarrow && !isDepthwise && (depth % block !== 0 || (filters / group) % block !== 0)) return false;
+
+  const relu = bias === '' || type(bias).dims.length === 1 ? followingRelu(writer, y) : undefined;
+  const activation = relu === undefined ? {} : { activation: text('Relu') };
+  const parts = isNarrow || isDepthwise || relu !== undefined || bias !== '' ? 1 : balancedParts(writer, geometry, type(y).dims, depth);
+  const padded = padAside(writer, x, y, geometry);
+  const image = padded.image ?? (isNarrow ? writer.plain(x) : writer.blocked(x));
+  const turned = padded.image === undefined || isNarrow ? image : writer.addBlocked('ReorderInput', [image]);
+  const weights = isNarrow || isDepthwise ? narrowFilters(writer, w) : blockedFilters(writer, w, parts);
+  const made = writer.addBlocked('Conv', [turned, weights, ...(bias === '' ? [] : [writer.plain(bias)])], {
+    ...windowAttributes({ ...geometry, pads: padded.pads, group: group * parts }),
+    ...activation,
+  });
+  writer.keep(relu ?? y, parts === 1 ? made : sumParts(writer, made, y, parts));
+  return true;
+}
+
+const windowAttributes = ({ kernel, strides, dilations, pads, group }: ConvGeometry): Record<string, Attribute> => ({
+  kernel_shape: ints(kernel),
+  strides: ints(strides),
+  dilations: ints(dilations),
+  pads: ints(pads),
+  group: int(group),
+});
+
+/** A Relu that is all that reads the value: the kernel does it on the way out. */
+function followingRelu({ readers }: BlockedWriter, y: string): string | undefined {
+  const [only, ...more] = readers(y) ?? [];
+  return only?.operator === 'Relu' && more.length === 0 ? only.outputs[0] : undefined;
+}
+
+/**
+ * The kernel shares out work by rows and by sets of four blocks of filters. The gradient of a weight has few rows, three
+ * that two threads cannot share; its channels, the examples, are then added up in parts. The parts follow from the shape
+ * alone, so that the sums are the same with any number of threads.
+ */
+function balancedParts({ block }: BlockedWriter, { group }: ConvGeometry, [batch = 0, filters = 0, rows = 0]: readonly number[], depth: number): number {
+  const units = batch * Math.ceil(filters / (4 * block)) * rows;
+  return group === 1 && batch === 1 && units % 2 === 1 && units < 8 && depth % (2 * block) === 0 ? 2 : 1;
+}
+
+function sumParts(writer: BlockedWriter, made: string, y: string, parts: number): string {
+  const { dims } = writer.type(y);
+  const sum = writer.add('ReduceSum', [writer.reshape(made, [parts, elementCount(dims)]), writer.longs([0])], { keepdims: int(0) });
+  return writer.reshape(sum, dims);
+}
+
+/**
+ * The kernel works out places whose windows reach into the padding one by one, several at a time elsewhere. Where they
+ * are most of a row, as in the gradient of a weight, zeros are put aside the picture first.
+ */
+function padAside(writer: BlockedWriter, x: string, y: string, { strides, pads }: ConvGeometry): { image?: string; pads: readonly number[] } {
+  const [top = 0, left = 0, bottom = 0, right = 0] = pads;
+  const reaching = (left + right) / at(strides, 1);
+  if (reaching * 4 < at(writer.type(y).dims, 3) || reaching === 0 || writer.isBlocked(x)) return { pads };
+  return { image: writer.add('Pad', [writer.plain(x), writer.longs([0, 0, 0, left, 0, 0, 0, right])]), pads: [top, 0, bottom, 0] };
+}
+
+/** Filters as [filters / block, depth / block, rows, columns, block of depth, block of filters]. */
+function blockedFilters(writer: BlockedWriter, w: string, parts: number): string {
+  const { block, type } = writer;
+  const [filters = 0, depth = 0, ...kernel] = type(w).dims;
+  const taps = elementCount(kernel);
+  const dims = [parts * filters, depth / parts, ...kernel];
+  const maker = writer.maker(w);
+  const source = maker?.inputs[0] ?? '';
+  if (maker !== undefined && exchangesBatch(maker) && writer.hasBlocks(source)) {
+    // The gradient of a Conv, examples in the place of its depth: its blocks of filters move as they are.
+    const blocks = writer.reshape(writer.blocked(source), [parts, depth / parts / block, block, filters / block, taps, block]);
+    return writer.reshape(writer.add('Transpose', [blocks], { perm: ints([0, 3, 1, 4, 2, 5]) }), dims);
+  }
+  const blocks = writer.reshape(writer.plain(w), [filters / block, block, parts, depth / parts / block, block, taps]);
+  return writer.reshape(writer.add('Transpose', [blocks], { perm: ints([2, 0, 3, 5, 4, 1]) }), dims);
+}
+
+/** Filters over fewer channels than a block has, or over one each. */
+function narrowFilters(writer: BlockedWriter, w: string): string {
+  const { block, type } = writer;
+  const { dims } = type(w);
+  const [filters = 0, depth = 0, ...kernel] = dims;
+  const taps = elementCount(kernel);
+  const maker = writer.maker(w);
+  const source = maker?.inputs[0] ?? '';
+  if (maker !== undefined && exchangesBatch(maker) && writer.hasBlocks(source)) {
+    const blocks = writer.reshape(writer.blocked(source), [depth, filters / block, taps * block]);
+    return writer.reshape(writer.add('Transpose', [blocks], { perm: ints([1, 0, 2]) }), dims);
+  }
+  const blocks = writer.reshape(writer.plain(w), [filters / block, block, depth * taps]);
+  return writer.reshape(writer.add('Transpose', [blocks], { perm: ints([0, 2, 1]) }), dims);
+}
+
+/** One axis of a transposed convolution: the taps that reach each phase of the output from which offset of the input. */
+interface Phases {
+  readonly stride: number;
+  readonly offsets: readonly number[];
+  /** The tap from an offset to a phase; undefined where there is none. */
+  tap(phase: number, offset: number): number | undefined;
+}
+
+function phasesOf(kernel: number, stride: number, pad: number): Phases {
+  // Output y takes from input r what tap k = y + pad - r * stride says.
+  const tap = (phase: number, offset: number): number | undefined => {
+    const found = phase + pad - offset * stride;
+    return found >= 0 && found < kernel ? found : undefined;
+  };
+  const least = Math.ceil((pad - kernel + 1) / stride);
+  const most = Math.floor((stride - 1 + pad) / stride);
+  return { stride, offsets: Array.from({ length: most - least + 1 }, (_, index) => least + index), tap };
+}
+
+/**
+ * A ConvTranspose as a Conv that finds all phases of the output side by side, as channels, and puts them in their places.
+ * Without strides there is one phase, and this is the Conv with turned filters.
+ */
+export function blockedConvTranspose(writer: BlockedWriter, node: Node): boolean {
+  const { block, type } = writer;
+  const [x = '', w = '', bias = ''] = node.inputs;
+  const [y = ''] = node.outputs;
+  const [depth = 0, filters = 0] = type(w).dims;
+  if (bias !== '' || type(x).type !== 'float32' || !writer.fits(x) || !writer.fits(y)) return false;
+  const { kernel, strides, dilations, pads, group } = convTransposeGeometry(node, type(w).dims);
+  const stride = at(strides, 0);
+  if (group !== 1 || at(strides, 1) !== stride || (stride > 1 && dilations.some((dilation) => dilation > 1))) return false;
+  const dims = type(y).dims;
+  const from = type(x).dims;
+  const axes = kernel.map((size, axis) => {
+    const dilation = at(dilations, axis);
+    const phases = phasesOf((size - 1) * dilation + 1, stride, at(pads, axis));
+    const offsets = phases.offsets.filter((offset) => dilation === 1 || (phases.tap(0, offset) ?? 1) % dilation === 0);
+    const first = at(offsets, 0);
+    const rows = Math.ceil(at(dims, axis + 2) / stride);
+    const begin = -first;
+    return { ...phases, offsets, dilation, rows, begin, end: rows - at(from, axis + 2) - begin + at(offsets, offsets.length - 1) - first };
+  });
+  const [rows, columns] = axes;
+  if (rows === undefined || columns === undefined || axes.some(({ begin, end }) => begin < 0 || end < 0)) return false;
+
+  const phase = Array.from({ length: stride }, (_, index) => index);
+  const taps = elementCount(kernel);
+  const indices = phase.flatMap((down) =>
+    phase.flatMap((across) =>
+      rows.offsets.flatMap((row) =>
+        columns.offsets.map((column) => {
+          const [tapRow, tapColumn] = [rows.tap(down, row), columns.tap(across, column)];
+          if (tapRow === undefined || tapColumn === undefined) return taps;
+          return (tapRow / rows.dilation) * at(kernel, 1) + tapColumn / columns.dilation;
+        }),
+      ),
+    ),
+  );
+  const byTap = writer.add('Transpose', [writer.reshape(writer.plain(w), [depth / block, block, filters / block, block, taps])], {
+    perm: ints([4, 2, 0, 1, 3]),
+  });
+  const withNone = indices.includes(taps) ? writer.add('Pad', [byTap, writer.longs([0, 0, 0, 0, 0, 1, 0, 0, 0, 0])]) : byTap;
+  const gathered = writer.add('Gather', [withNone, writer.longs(indices)], { axis: int(0) });
+  const window = [rows.offsets.length, columns.offsets.length];
+  const places = elementCount(window);
+  const split = writer.reshape(gathered, [stride * stride, places, filters / block, depth / block, block * block]);
+  const weights = writer.reshape(writer.add('Transpose', [split], { perm: ints([0, 2, 3, 1, 4]) }), [stride * stride * filters, depth, ...window]);
+  const made = writer.addBlocked('Conv', [writer.blocked(x), weights], {
+    kernel_shape: ints(window),
+    dilations: ints(axes.map(({ dilation }) => dilation)),
+    pads: ints([...axes.map(({ begin }) => begin), ...axes.map(({ end }) => end)]),
+    strides: ints([1, 1]),
+    group: int(1),
+  });
+  writer.keep(y, depthToSpace(writer, made, { dims, stride, rows: rows.rows, columns: columns.rows }));
+  return true;
+}
