@@ -47,7 +47,7 @@ const isPool = (node: Node | undefined): node is Node =>
 
 function swapActivations(draft: Draft): void {
   const soleReader = soleReaders(draft);
-  for (const node of [...draft.nodes]) {
+  for (const node of draft.nodes.slice()) {
     const pool = isOrderly(node) ? soleReader(node.outputs[0] ?? '') : undefined;
     if (!isPool(pool)) continue;
     const pooled = draft.fresh(pool.outputs[0] ?? '');
@@ -60,7 +60,7 @@ function splitConvs(draft: Draft, { trainable, dimensions }: PoolFirstOptions): 
   const soleReader = soleReaders(draft);
   const learning = new Set(trainable);
   let types: ReadonlyMap<string, ValueType> | undefined;
-  for (const node of [...draft.nodes]) {
+  for (const node of draft.nodes.slice()) {
     const learns = node.inputs.some((input) => learning.has(input));
     if (learns) for (const output of node.outputs) learning.add(output);
     const pool = node.operator === 'Conv' && node.domain === '' && !learning.has(node.inputs[0] ?? '') ? soleReader(node.outputs[0] ?? '') : undefined;

@@ -56,7 +56,7 @@ export function blockedReduceSum(writer: BlockedWriter, node: Node): boolean {
   const [y = ''] = node.outputs;
   const given = writer.constant(axes);
   if (!writer.isBlocked(x) || writer.type(x).type !== 'float32' || given === undefined) return false;
-  if (reducedAxes(node, given, 4).toSorted().join() !== '0,2,3') return false;
+  if (reducedAxes(node, given, 4).toSorted((a, b) => a - b).join() !== '0,2,3') return false;
   const [batch, blocks, height, width, block] = inMemory(writer, x);
   const pixels = height * width;
   const ones = writer.builder.constant(floats([1, pixels], new Float32Array(pixels).fill(1)));
