@@ -1,35 +1,58 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import { seededRandom, type Random } from '@serin/inference/random';
-import { createModel, elementCount, float, int, ints, type Attribute, type ElementType } from '../onnx/graph.ts';
-import { writeModel } from '../onnx/model-file.ts';
-import { openSession, runtimeTensor } from '../onnx/session.ts';
-import { differentiate } from './autodiff.ts';
+import { float, floats, int, ints, type Attribute } from '../onnx/graph.ts';
 import { gradientRules } from './gradient-rules.ts';
-import { castTo, createTape, type Tape } from './tape.ts';
-
-type Draw = (random: Random) => number;
+import { castTo, type Tape } from './tape.ts';
+import { awayFromZero, checkGradient, distinct, normal, positive, type GradientCheck, type Values } from './testing/gradient-check.ts';
 
 interface Case {
   readonly dims: readonly (readonly number[])[];
   readonly attributes?: Record<string, Attribute>;
-  /** Constant inputs after the differentiable ones. */
+  /** Constant inputs before the differentiable ones, and after them. */
+  readonly leading?: (tape: Tape) => string[];
   readonly constants?: (tape: Tape) => string[];
 }
 
-interface Rule {
+interface Rule extends Omit<GradientCheck, 'seed'> {
   readonly cases: fc.Arbitrary<Case>;
-  readonly draw?: Draw;
-  /** Linear in every single input: a long step is exact, which float32 kernels need. */
-  readonly linearFloat32?: true;
+  /** Of the input with this index. */
+  readonly values?: (index: number) => Values;
+  /** The operator is a step: its gradient is none, which shows beside that of its input. */
+  readonly flat?: true;
 }
 
-const size = fc.integer({ min: 1, max: 4 });
-const dims = (rank: number) => fc.array(size, { minLength: rank, maxLength: rank });
-const anyDims = fc.integer({ min: 1, max: 3 }).chain(dims);
-const unary: fc.Arbitrary<Case> = anyDims.map((shape) => ({ dims: [shape] }));
-const softmaxCase: fc.Arbitrary<Case> = anyDims.map((shape) => ({ dims: [shape], attributes: { axis: int(-1) } }));
+/** Linear in every single input: a long step is exact, which float32 kernels need. */
+const linear = { type: 'float32', step: 0.5, tolerance: 1e-3 } as const;
+/** The runtime has no float64 kernel. */
+const single = { type: 'float32' } as const;
+const above = { values: () => positive };
+const unbent = { values: () => awayFromZero };
+/** Not near a whole number or half of one. */
+const betweenSteps = { values: (): Values => (random, count) => Array.from({ length: count }, () => random.integer(5) - 2 + random.between(0.15, 0.35)) };
+/** On both sides of 2 and 3, above and below zero, not near them. */
+const wide = {
+  values: (): Values => (random, count) =>
+    betweenSteps
+      .values()(random, count)
+      .map((value) => value * 2),
+};
+/** No element of one input is near its counterpart in another. */
+const apart = {
+  values:
+    (index: number): Values =>
+    (random, count) =>
+      distinct(random, count).map((value) => value + index * 0.1),
+};
+
+const dims = (rank: number, least = 1) => fc.array(fc.integer({ min: least, max: 4 }), { minLength: rank, maxLength: rank });
+const anyDims = fc.integer({ min: 1, max: 3 }).chain((rank) => dims(rank));
+const pictures = fc.integer({ min: 3, max: 4 }).chain((rank) => dims(rank, 2));
+
+const one = (shapes: fc.Arbitrary<readonly number[]>, rest: Omit<Case, 'dims'> = {}): fc.Arbitrary<Case> => shapes.map((shape) => ({ dims: [shape], ...rest }));
+const unary = one(anyDims);
+const softmax = one(anyDims, { attributes: { axis: int(-1) } });
+const several = fc.tuple(dims(2), fc.integer({ min: 1, max: 3 })).map(([shape, count]) => ({ dims: Array.from({ length: count }, () => shape) }));
 /** Two shapes that broadcast: leading axes dropped or sizes turned into 1, on either side. */
 const broadcast: fc.Arbitrary<Case> = fc
   .tuple(dims(3), fc.array(fc.boolean(), { minLength: 3, maxLength: 3 }), fc.nat(2), fc.boolean())
@@ -37,63 +60,93 @@ const broadcast: fc.Arbitrary<Case> = fc
     const small = shape.map((dim, axis) => (flatten[axis] === true ? 1 : dim)).slice(drop);
     return { dims: swap ? [small, shape] : [shape, small] };
   });
-const reduction: fc.Arbitrary<Case> = fc.tuple(dims(3), fc.subarray([0, 1, 2], { minLength: 1 }), fc.boolean()).map(([shape, axes, keep]) => ({
+const axes = fc.tuple(dims(3), fc.subarray([0, 1, 2], { minLength: 1 }), fc.boolean());
+const reduction: fc.Arbitrary<Case> = axes.map(([shape, chosen, keep]) => ({
   dims: [shape],
   attributes: { keepdims: int(keep ? 1 : 0) },
-  constants: (tape) => [tape.longs(axes)],
+  constants: (tape) => [tape.longs(chosen)],
 }));
-/** ReduceMean takes its axes as an attribute up to opset 17. */
-const meanReduction: fc.Arbitrary<Case> = fc.tuple(dims(3), fc.subarray([0, 1, 2], { minLength: 1 }), fc.boolean()).map(([shape, axes, keep]) => ({
+/** Other reductions take their axes as an attribute up to opset 17. */
+const oldReduction: fc.Arbitrary<Case> = axes.map(([shape, chosen, keep]) => ({
   dims: [shape],
-  attributes: { keepdims: int(keep ? 1 : 0), axes: ints(axes) },
+  attributes: { keepdims: int(keep ? 1 : 0), axes: ints(chosen) },
 }));
-
-const away: Draw = (random) => (random.uniform() < 0.5 ? -1 : 1) * random.between(0.2, 1.5);
-const positive: Draw = (random) => random.between(0.3, 2);
-
-const convCase: fc.Arbitrary<Case> = fc
-  .record({
-    batch: fc.integer({ min: 1, max: 2 }),
-    channels: fc.integer({ min: 1, max: 3 }),
-    filters: fc.integer({ min: 1, max: 3 }),
-    height: fc.integer({ min: 5, max: 8 }),
-    width: fc.integer({ min: 5, max: 8 }),
-    kernel: fc.integer({ min: 1, max: 3 }),
-    stride: fc.integer({ min: 1, max: 3 }),
-    dilation: fc.integer({ min: 1, max: 2 }),
-    pads: fc.array(fc.nat(1), { minLength: 4, maxLength: 4 }),
-    bias: fc.boolean(),
-  })
-  .map((c) => ({
-    dims: [[c.batch, c.channels, c.height, c.width], [c.filters, c.channels, c.kernel, c.kernel], ...(c.bias ? [[c.filters]] : [])],
-    attributes: { strides: ints([c.stride, c.stride]), dilations: ints([c.dilation, c.dilation]), pads: ints(c.pads) },
+const channelwise = (vectors: number, attributes: Record<string, Attribute> = {}): fc.Arbitrary<Case> =>
+  pictures.map((shape) => ({
+    dims: [shape, ...Array.from({ length: vectors }, () => [shape[1] ?? 1])],
+    attributes: { epsilon: float(1), ...attributes },
   }));
+const convolution = (groups: number): fc.Arbitrary<Case> =>
+  fc.tuple(dims(4), dims(2), fc.integer({ min: 1, max: 2 })).map(([[batch = 1, filters = 1, ...kernel], [height = 1, width = 1], stride]) => ({
+    dims: [
+      [batch, 2 * groups, height + 3, width + 3],
+      [2 * groups, filters, ...kernel],
+    ],
+    attributes: { strides: ints([stride, stride]), group: int(groups) },
+  }));
+const windows = one(
+  dims(4).map(([batch = 1, channels = 1, height = 1, width = 1]) => [batch, channels, height + 3, width + 3]),
+  { attributes: { kernel_shape: ints([3, 2]), strides: ints([2, 1]), pads: ints([1, 0, 1, 1]) } },
+);
 
 const rules: Record<string, Rule> = {
   Add: { cases: broadcast },
   Sub: { cases: broadcast },
   Mul: { cases: broadcast },
-  Div: { cases: broadcast, draw: positive },
+  Div: { cases: broadcast, ...above },
+  Mod: { cases: one(anyDims, { attributes: { fmod: int(1) }, constants: (tape) => [tape.number(10, 'x0')] }), ...unbent },
+  Pow: { cases: broadcast, ...above },
+  Sum: { cases: several },
+  Mean: { cases: several, ...single },
+  Min: { cases: several, ...apart },
+  Max: { cases: several, ...apart },
+  Clip: { cases: one(anyDims, { constants: (tape) => [tape.number(-0.25, 'x0'), tape.number(1.75, 'x0')] }), ...betweenSteps },
+  Where: { cases: broadcast.map((given) => ({ ...given, leading: (tape) => [tape.constant({ type: 'bool', dims: [1], data: Uint8Array.of(1) })] })) },
   Neg: { cases: unary },
+  Abs: { cases: unary, ...unbent },
+  Reciprocal: { cases: unary, ...above },
   Exp: { cases: unary },
-  Log: { cases: unary, draw: positive },
-  Sqrt: { cases: unary, draw: positive },
-  Relu: { cases: unary, draw: away },
+  Log: { cases: unary, ...above },
+  Sqrt: { cases: unary, ...above },
+  Sin: { cases: unary },
+  Cos: { cases: unary },
+  Tan: { cases: unary, values: () => (random, count) => Array.from({ length: count }, () => random.between(-1, 1)), ...single },
+  Atan: { cases: unary, ...single },
+  Identity: { cases: unary },
+  Cast: { cases: one(anyDims, { attributes: castTo('float64') }) },
+  CastLike: { cases: one(anyDims, { constants: (tape) => [tape.number(1, 'x0')] }) },
+  Dropout: { cases: unary },
+  Floor: { cases: unary, ...betweenSteps, flat: true },
+  Ceil: { cases: unary, ...betweenSteps, flat: true },
+  Round: { cases: unary, ...betweenSteps, flat: true },
+  Sign: { cases: unary, ...unbent, flat: true },
+  Relu: { cases: unary, ...unbent },
+  LeakyRelu: { cases: unary, ...unbent, ...single },
+  PRelu: { cases: unary.map(({ dims: [shape = []] }) => ({ dims: [shape, shape] })), ...unbent },
+  ThresholdedRelu: { cases: one(anyDims, { attributes: { alpha: float(0.1) } }), ...unbent, ...single },
+  Elu: { cases: unary, ...unbent, ...single },
+  Selu: { cases: unary, ...unbent, ...single },
+  Celu: { cases: unary, ...unbent, ...single },
   Sigmoid: { cases: unary },
   Tanh: { cases: unary },
-  Softmax: { cases: softmaxCase },
-  LogSoftmax: { cases: softmaxCase },
-  Identity: { cases: unary },
-  Cast: { cases: unary.map((one) => ({ ...one, attributes: castTo('float64') })) },
+  Softplus: { cases: unary, ...single },
+  Softsign: { cases: unary, ...unbent, ...single },
+  HardSigmoid: { cases: one(anyDims, { attributes: { alpha: float(0.25) } }), ...wide, ...single },
+  HardSwish: { cases: unary, ...wide, ...single },
+  Gelu: { cases: unary, opset: 20, ...single },
+  Mish: { cases: unary, opset: 18, ...single },
+  Erf: { cases: unary, ...single },
+  Hardmax: { cases: unary, values: () => distinct, flat: true, ...single },
+  Softmax: { cases: softmax },
+  LogSoftmax: { cases: softmax },
+  ReduceMean: { cases: oldReduction },
+  ReduceSum: { cases: reduction },
   Reshape: { cases: dims(3).map((shape) => ({ dims: [shape], constants: (tape) => [tape.longs([-1, shape[2] ?? 1])] })) },
   Flatten: { cases: fc.tuple(dims(3), fc.nat(3)).map(([shape, axis]) => ({ dims: [shape], attributes: { axis: int(axis) } })) },
   Transpose: {
     cases: fc.tuple(dims(3), fc.shuffledSubarray([0, 1, 2], { minLength: 3 })).map(([shape, perm]) => ({ dims: [shape], attributes: { perm: ints(perm) } })),
   },
   Expand: { cases: dims(2).map(([rows, columns]) => ({ dims: [[rows ?? 1, 1]], constants: (tape) => [tape.longs([3, rows ?? 1, columns ?? 1])] })) },
-  ReduceMean: { cases: meanReduction },
-  ReduceSum: { cases: reduction },
-  GlobalAveragePool: { cases: dims(4).map((shape) => ({ dims: [shape] })), linearFloat32: true },
   MatMul: {
     cases: fc.tuple(dims(4), fc.boolean()).map(([[batch = 1, rows = 1, inner = 1, columns = 1], flat]) => ({
       dims: [[batch, rows, inner], flat ? [inner, columns] : [batch, inner, columns]],
@@ -111,67 +164,42 @@ const rules: Record<string, Rule> = {
         attributes: { transA: int(flipA ? 1 : 0), transB: int(flipB ? 1 : 0), alpha: float(0.5), beta: float(2) },
       })),
   },
-  Conv: { cases: convCase, linearFloat32: true },
+  Conv: { cases: convolution(1).map(({ dims: [x = [], w = []], ...rest }) => ({ ...rest, dims: [x, [w[1] ?? 1, 2, ...w.slice(2)]] })), ...linear },
+  ConvTranspose: { cases: convolution(2), ...linear },
+  MaxPool: { cases: windows, values: () => distinct, ...single },
+  AveragePool: { cases: windows, ...linear },
+  LpPool: { cases: windows, ...unbent, ...single },
+  GlobalAveragePool: { cases: one(pictures), ...linear },
+  GlobalMaxPool: { cases: one(pictures), values: () => distinct, ...single },
+  GlobalLpPool: { cases: one(pictures), ...above, ...single },
+  Resize: { cases: one(dims(4), { attributes: {}, constants: (tape) => ['', tape.constant(floats([4], [1, 1, 1.5, 2]))] }), ...linear },
+  BatchNormalization: { cases: channelwise(4), values: (index) => (index === 4 ? positive : normal) },
+  LayerNormalization: {
+    cases: pictures.map((shape) => ({ dims: [shape, shape.slice(-1), shape.slice(-1)], attributes: { epsilon: float(1) } })),
+    tolerance: 1e-6,
+  },
+  InstanceNormalization: { cases: channelwise(2), ...single },
+  GroupNormalization: { cases: channelwise(2, { num_groups: int(1) }), opset: 21, ...single },
 };
 
 test('every gradient rule is compared with differences', () => {
   expect(Object.keys(rules).toSorted()).toEqual(Object.keys(gradientRules).toSorted());
 });
 
-for (const [operator, rule] of Object.entries(rules)) {
-  test(`the gradient of ${operator} agrees with central differences`, async () => {
+for (const [operator, { cases, values = () => normal, flat, ...check }] of Object.entries(rules)) {
+  test(`the gradient of ${operator} agrees with differences`, async () => {
     await fc.assert(
-      fc.asyncProperty(rule.cases, fc.nat(), async (one, seed) => {
-        await compare(operator, rule, one, seededRandom(seed));
+      fc.asyncProperty(cases, fc.nat(), async ({ dims: shapes, attributes, leading, constants }, seed) => {
+        await checkGradient(
+          (tape, input) => {
+            const inputs = shapes.map((shape, index) => input(shape, values(index)));
+            const output = tape.add(operator, [...(leading?.(tape) ?? []), ...inputs, ...(constants?.(tape) ?? [])], attributes);
+            return flat === true ? tape.add('Add', [output, inputs[0] ?? '']) : output;
+          },
+          { seed, ...check },
+        );
       }),
-      { numRuns: 12 },
+      { numRuns: 10 },
     );
   });
-}
-
-async function compare(operator: string, rule: Rule, one: Case, random: Random): Promise<void> {
-  const type: ElementType = rule.linearFloat32 === true ? 'float32' : 'float64';
-  const makeArray = (length: number, value: () => number): Float32Array | Float64Array =>
-    type === 'float32' ? Float32Array.from({ length }, value) : Float64Array.from({ length }, value);
-  const draw = rule.draw ?? ((source) => source.normal());
-
-  const tape = createTape('check');
-  const names = one.dims.map((shape, index) => tape.input(`x${index}`, type, shape));
-  const output = tape.add(operator, [...names, ...(one.constants?.(tape) ?? [])], one.attributes);
-  const shape = tape.type(output).dims;
-  // A random projection, so that an error in any element of the output's gradient shows.
-  const weights = tape.constant({ type, dims: shape, data: makeArray(elementCount(shape), () => random.normal()) } as Parameters<Tape['constant']>[0]);
-  const loss = tape.add('ReduceSum', [tape.add('Mul', [output, weights])], { keepdims: int(0) });
-  tape.output(loss);
-  const gradients = differentiate(tape, loss, names);
-  const gradientNames = names.map((name) => tape.add('Identity', [gradients.get(name) ?? '']));
-  for (const name of gradientNames) tape.output(name);
-
-  const session = await openSession(writeModel(createModel(tape.finish())));
-  try {
-    const values = one.dims.map((inputDims) => makeArray(elementCount(inputDims), () => draw(random)));
-    const run = () =>
-      session.run(Object.fromEntries(names.map((name, index) => [name, runtimeTensor(type, values[index] as Float64Array, one.dims[index] ?? [])])));
-    const analytic = await run();
-    const step = type === 'float32' ? 0.5 : 1e-5;
-    const tolerance = type === 'float32' ? 1e-4 : 1e-6;
-
-    for (const [index, data] of values.entries()) {
-      const gradient = analytic[gradientNames[index] ?? ''];
-      expect(gradient?.dims).toEqual(one.dims[index]);
-      for (let at = 0; at < data.length; at += 1) {
-        const kept = data[at] ?? 0;
-        const lossAt = async (value: number): Promise<number> => {
-          data[at] = value;
-          return Number((await run())[loss]?.data[0]);
-        };
-        const numeric = ((await lossAt(kept + step)) - (await lossAt(kept - step))) / (2 * step);
-        data[at] = kept;
-        const found = Number(gradient?.data[at]);
-        expect(Math.abs(found - numeric), `x${index}[${at}]: ${found} against ${numeric}`).toBeLessThan(tolerance * (10 + Math.abs(numeric)));
-      }
-    }
-  } finally {
-    await session.release();
-  }
 }

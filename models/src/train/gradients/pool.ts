@@ -17,7 +17,8 @@ function shareBack({ tape, node, input }: GradientContext, gradient: string, att
         kernel_shape: ints([size, 1]),
         strides: one(strides),
         pads: ints([pads[index] ?? 0, 0, pads[index + kernel.length] ?? 0, 0]),
-        ceil_mode: int(numberAttribute(node, 'ceil_mode', 0)),
+        // Attributes that older opsets lack are left out where they say the usual.
+        ...(numberAttribute(node, 'ceil_mode', 0) !== 0 ? { ceil_mode: int(1) } : {}),
         ...(dilations.some((dilation) => dilation !== 1) ? { dilations: one(dilations) } : {}),
       }),
     );
@@ -29,8 +30,9 @@ const averagePool: GradientRule = (context) => {
   const { tape, node, gradient, input } = context;
   const from = tape.type(input(0)).dims;
   const to = tape.type(gradient).dims;
-  const { kernel, strides } = poolGeometry(node, from);
-  const tiles = kernel.length === 2 && kernel.every((size, axis) => size === strides[axis] && size * (to[axis + 2] ?? 0) === from[axis + 2]);
+  const { kernel, strides, dilations, pads } = poolGeometry(node, from);
+  const covers = kernel.every((size, axis) => size === strides[axis] && size * (to[axis + 2] ?? 0) === from[axis + 2]);
+  const tiles = covers && kernel.length === 2 && [...dilations, ...pads.map((pad) => pad + 1)].every((value) => value === 1);
   if (!tiles) return [shareBack(context, gradient, { count_include_pad: int(numberAttribute(node, 'count_include_pad', 0)) })];
   const share = tape.add('Mul', [gradient, tape.number(1 / elementCount(kernel), gradient)]);
   return [tape.add('Resize', [share, '', tape.constant(floats([4], [1, 1, ...kernel]))], repeat)];
