@@ -1,6 +1,6 @@
-import type { ValueInfo } from './graph.ts';
+import { elementCount, type ValueInfo } from './graph.ts';
 import { modelBytesMax, readProto, readValueInfo } from './model-file.ts';
-import type { GraphProto } from './schema.ts';
+import type { GraphProto, TensorProto } from './schema.ts';
 
 export interface ModelSummary {
   readonly inputs: readonly ValueInfo[];
@@ -24,16 +24,19 @@ export function inspectModel(bytes: Uint8Array, sizeBytesMax: number = modelByte
   let parameters = 0;
   let externalData = false;
 
+  const count = (tensor: TensorProto): void => {
+    parameters += elementCount(tensor.dims);
+    externalData ||= tensor.dataLocation === 1;
+  };
   const visit = (graph: GraphProto): void => {
-    for (const tensor of graph.initialisers) {
-      parameters += tensor.dims.reduce((count, dim) => count * dim, 1);
-      externalData ||= tensor.dataLocation === 1;
-    }
+    graph.initialisers.forEach(count);
     for (const node of graph.nodes) {
       const domain = node.domain ?? '';
       const name = domain === '' || domain === 'ai.onnx' ? (node.operator ?? '') : `${domain}:${node.operator ?? ''}`;
       operators[name] = (operators[name] ?? 0) + 1;
       for (const attribute of node.attributes) {
+        // Some exporters keep all weights in Constant nodes.
+        if (attribute.t !== undefined) count(attribute.t);
         if (attribute.g !== undefined) visit(attribute.g);
         for (const inner of attribute.graphs) visit(inner);
       }

@@ -178,3 +178,13 @@ test('a summary names inputs, outputs, operators, parameters and opset', () => {
   expect(summary.parameters).toBe(35_342);
   expect(summary.externalData).toBe(false);
 });
+
+test('weights count wherever a file keeps them: as weights, in Constant nodes, in other files', () => {
+  const builder = createGraphBuilder('g');
+  builder.add('Constant', [], { value: { kind: 'tensor', value: floats([2, 3], [1, 2, 3, 4, 5, 6]) } }, ['y']);
+  builder.output('y', 'float32', [2, 3]);
+  const proto = readProto(writeModel(createModel(builder.finish())));
+  expect(inspectModel(encodeMessage(proto, modelTable))).toMatchObject({ parameters: 6, externalData: false });
+  for (const { t } of proto.graph.nodes.flatMap(({ attributes }) => attributes)) if (t !== undefined) t.dataLocation = 1;
+  expect(inspectModel(encodeMessage(proto, modelTable))).toMatchObject({ parameters: 6, externalData: true });
+});

@@ -92,6 +92,12 @@ test('files that cannot be served are refused with a code, a reason and a remedy
   const foreign = edited((node) => (node.domain = 'acme.ops'));
   const unknown = edited((node) => (node.operator = 'Magic'));
   const circular = edited((node) => (node.inputs = ['y', 'x']));
+  const builder = createGraphBuilder('bomb');
+  const shape = builder.add('Shape', [builder.input('x', 'float32', [2 ** 10, 2 ** 10])]);
+  const squared = builder.add('Mul', [shape, shape]);
+  builder.add('ReduceSum', [builder.add('ConstantOfShape', [builder.add('Concat', [squared, squared, squared], { axis: int(0) })])], {}, ['y']);
+  builder.output('y', 'float32', []);
+  const bomb = createModel(builder.finish());
   const cases: [name: string, bytes: Uint8Array, code: string, detail: string, limit?: number][] = [
     ['not ONNX', new TextEncoder().encode('GIF89a, certainly'), 'MODEL_INVALID', ''],
     ['too large', linear([1]), 'MODEL_INVALID', 'limit', 10],
@@ -101,6 +107,7 @@ test('files that cannot be served are refused with a code, a reason and a remedy
     ['opset of the future', linear([1], { opsets: { '': 999 } }), 'MODEL_UNSUPPORTED', 'version 999'],
     ['foreign operators', encodeMessage(foreign, modelTable), 'MODEL_UNSUPPORTED', 'acme.ops'],
     ['an operator that is none', encodeMessage(unknown, modelTable), 'MODEL_LOAD_FAILED', ''],
+    ['a result of 2^60 numbers', writeModel(bomb), 'MODEL_INVALID', 'limit'],
     ['nodes in a circle', encodeMessage(circular, modelTable), 'MODEL_INVALID', 'cycle'],
     ['not finite', linear([1, 2], {}, Number.POSITIVE_INFINITY), 'MODEL_UNSUPPORTED', 'not finite'],
     ['too much to compare', linear([1, 1_000_000]), 'MODEL_UNSUPPORTED', 'golden vectors'],
