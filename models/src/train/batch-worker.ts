@@ -31,14 +31,10 @@ function owned(batch: Batch): { batch: Batch; buffers: ArrayBuffer[] } {
 
 function failure(thrown: unknown): BatchAnswer {
   const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-  const coded = error instanceof SerinError ? error : undefined;
-  return {
-    kind: 'failed',
-    code: coded?.code ?? '',
-    detail: coded === undefined ? error.message : (coded.detail ?? ''),
-    hint: coded?.hint,
-    stack: error.stack ?? '',
-  };
+  const stack = error.stack ?? '';
+  if (error instanceof SerinError) return { kind: 'failed', code: error.code, detail: error.detail ?? '', hint: error.hint, stack };
+  const hint = error.message.includes('detached') ? 'Arrays of a batch are given away: make fresh ones for every batch' : undefined;
+  return { kind: 'failed', code: '', detail: error.message, hint, stack };
 }
 
 const port = parentPort;

@@ -116,7 +116,7 @@ function feedsOf(wanted: readonly BatchInput[], { feeds, targets }: Batch): Reco
       throw unfit(
         expected,
         `the batch has ${tensor.data.length} numbers for ${name} and says they are [${dims.join(', ')}]`,
-        'A source must not hand out the same array twice to a thread',
+        'A source in a thread of its own makes fresh arrays for every batch',
       );
     }
     inputs[input] = runtimeTensor(tensor.type, tensor.data, tensor.dims);
