@@ -8,16 +8,17 @@ import { readModel, writeModel } from '../../onnx/model-file.ts';
 import { openSession, type Session } from '../../onnx/session.ts';
 import type { TrainedVersion } from '../../package/version.ts';
 import { quantise } from '../../quantise/quantise.ts';
-import { heatMapFocal, l1, sumOf, type Loss } from '../../train/losses.ts';
-import { throwIfCancelled, train } from '../../train/train.ts';
+import { throwIfCancelled } from '../../train/cancellation.ts';
 import { countParameters, weightDigest } from '../../train/weights.ts';
-import { binSource, channelGains, renderBins, splitSamples, type BinSample, type BinSourceOptions, type LightChoice } from './data.ts';
+import { channelGains, renderBins, splitSamples, type BinSample, type BinSourceOptions, type LightChoice } from './data.ts';
 import { judgeDetector } from './gate.ts';
-import { createNetwork, frameInput, gridHeight, gridWidth, heatName, kinds, poseFields, poseName } from './network.ts';
+import { learn } from './learn.ts';
+import { createNetwork, frameInput } from './network.ts';
 import { packVersion, type ReferenceFrames } from './pack.ts';
 import { withPeakPicking } from './peaks.ts';
 import { framesTensor, judgeModel } from './predict.ts';
 import { startFrom } from './start.ts';
+import { readStarter } from './starter.ts';
 
 export interface BinPickingRequest {
   readonly seed: number;
@@ -35,8 +36,11 @@ export interface BinPickingRequest {
   readonly samples?: readonly BinSample[];
   /** The ONNX file now serving, to be compared with. */
   readonly champion?: Uint8Array;
-  /** An ONNX file of this network, float or quantised, whose weights training begins with; without it, from scratch. */
-  readonly start?: Uint8Array;
+  /**
+   * What training begins with: the starter that comes with this example, or an ONNX file of this network, float or
+   * quantised, such as the champion. Without it, from scratch.
+   */
+  readonly start?: 'starter' | Uint8Array;
 }
 
 export interface TrainingProgress {
@@ -54,10 +58,6 @@ export interface TrainingOptions {
   readonly now?: () => number;
 }
 
-const batch = 16;
-const freshRate = 6e-3;
-/** Weights that know the parts already are moved less. */
-const startedRate = 2e-3;
 const heldOutFrames = 300;
 /** No weight has looked at held-out frames either, so they serve as reference as well. */
 const moreReferenceFrames = 300;
@@ -67,12 +67,6 @@ const heldOutShare = 0.3;
 const heldOutMin = 20;
 /** Samples are shown several times a pass, to weigh about as much as half of the rendered frames. */
 const sampleRepeatsMax = 12;
-
-const poseDims = [batch, poseFields, kinds, gridHeight, gridWidth];
-export const binLoss: Loss = sumOf({
-  heat: [heatMapFocal({ logits: heatName, targets: 'heat' }), 1],
-  pose: [l1({ prediction: poseName, targets: 'pose', mask: { name: 'poseWeight', dims: poseDims } }), 10],
-});
 
 /** Trains, quantises, judges and packages one version of the bin picker's model. */
 export async function trainBinPicking(request: BinPickingRequest, options: TrainingOptions = {}): Promise<TrainedVersion> {
@@ -86,7 +80,25 @@ export async function trainBinPicking(request: BinPickingRequest, options: Train
   report({ stage: 'data', fraction: 0, message: 'rendering frames to judge by' });
   const data = await collectData(request, random);
   report({ stage: 'train', fraction: 0.05, message: `training on ${request.epochs} x ${request.baseFrames} rendered frames` });
-  const model = await trainNetwork(request, data.source, { ...options, threads, report });
+  const { signal, now } = options;
+  const model = await learn({
+    model: await firstWeights(request),
+    fresh: request.start === undefined,
+    data: data.source,
+    epochs: request.epochs,
+    seed: request.seed,
+    threads,
+    signal,
+    ...(now === undefined ? {} : { now }),
+    onProgress: ({ step, steps, values, examplesPerSecond, remainingSeconds }) => {
+      report({
+        stage: 'train',
+        fraction: 0.05 + (0.75 * step) / steps,
+        message: `step ${step} of ${steps}, ${Math.ceil(remainingSeconds)} s left`,
+        metrics: { ...values, examplesPerSecond },
+      });
+    },
+  });
 
   report({ stage: 'quantise', fraction: 0.8, message: 'measuring ranges and writing 8-bit weights' });
   const quantised = await quantise(model, { batches: [{ [frameInput]: framesTensor(data.calibration) }], threads });
@@ -185,34 +197,8 @@ async function collectData({ light, baseFrames, samples = [] }: BinPickingReques
   };
 }
 
-interface Surroundings extends TrainingOptions {
-  readonly threads: number;
-  readonly report: (progress: TrainingProgress) => void;
-}
-
-async function trainNetwork(request: BinPickingRequest, source: BinSourceOptions, surroundings: Surroundings): Promise<Model> {
-  const { threads, signal, now, report } = surroundings;
-  const fresh = createNetwork(request.seed);
-  const { model } = await train({
-    model: request.start === undefined ? fresh : startFrom(fresh, readModel(request.start)),
-    loss: binLoss,
-    source: binSource(source),
-    batch,
-    epochs: request.epochs,
-    rate: request.start === undefined ? freshRate : startedRate,
-    averaging: 0.995,
-    seed: request.seed,
-    threads,
-    signal,
-    ...(now === undefined ? {} : { now }),
-    onProgress: ({ step, steps, values, examplesPerSecond, remainingSeconds }) => {
-      report({
-        stage: 'train',
-        fraction: 0.05 + (0.75 * step) / steps,
-        message: `step ${step} of ${steps}, ${Math.ceil(remainingSeconds)} s left`,
-        metrics: { ...values, examplesPerSecond },
-      });
-    },
-  });
-  return model;
+async function firstWeights({ seed, start }: BinPickingRequest): Promise<Model> {
+  const fresh = createNetwork(seed);
+  if (start === undefined) return fresh;
+  return startFrom(fresh, start === 'starter' ? await readStarter() : readModel(start));
 }
