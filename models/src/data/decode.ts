@@ -90,9 +90,9 @@ export async function decodeImage(bytes: Buffer, frame: FrameSettings, { pixelsM
     if (info.width !== frame.width || info.height !== frame.height || info.channels !== frame.channels) {
       throw new Error(`it became ${info.width}x${info.height}x${info.channels}`);
     }
-    // libvips enlarges from the centres of pixels to their corners, which moves the picture by half a pixel.
-    const [shiftX, shiftY] = [width > picture.width ? 0.5 : 0, height > picture.height ? 0.5 : 0];
-    const toFrame = { a: width / picture.width, b: 0, c: left + shiftX, d: 0, e: height / picture.height, f: top + shiftY };
+    // Where libvips enlarges, along one side or both, it goes by the corners of pixels: all moves by half a pixel.
+    const shift = width > picture.width || height > picture.height ? 0.5 : 0;
+    const toFrame = { a: width / picture.width, b: 0, c: left + shift, d: 0, e: height / picture.height, f: top + shift };
     return { pixels: new Uint8Array(data.buffer, data.byteOffset, data.byteLength), width: picture.width, height: picture.height, toFrame };
   } catch (cause) {
     const said = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause);
