@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { deviceId } from '@serin/protocol/ids';
 import type { Sample } from '@serin/protocol/api/resources';
-import { answerConfidence, answerTitle, answerWords, markOf, objectLabels } from './sample-view.ts';
+import { answerConfidence, answerTitle, answerWords, markOpacity, objectLabels, tickOf } from './sample-view.ts';
 
 const seen = (label: string, score: number) => ({ label, x: 10, y: 20, angle: 0, score });
 const sample = (predicted: Sample['predicted'], truth: Sample['truth'] = null): Sample => ({
@@ -41,7 +41,14 @@ test('labels have one order, whichever frame came first', () => {
   expect(objectLabels([sample({ label: 'bolt', confidence: 1 })])).toEqual([]);
 });
 
-test('a tick shows the way an object points: right, then clockwise, as rows go down', () => {
-  const { toX, toY } = markOf({ x: 10, y: 20, angle: Math.PI / 2 });
-  expect([toX, toY]).toEqual([expect.closeTo(10), expect.closeTo(32)]);
+test('a tick shows the way an object points: right, then clockwise, as rows go down; a round one has none', () => {
+  const tick = tickOf({ x: 10, y: 20, angle: Math.PI / 2 });
+  expect(tick).toEqual({ x1: 10, y1: 20, x2: expect.closeTo(10), y2: expect.closeTo(31) });
+  expect(tickOf({ x: 10, y: 20, angle: 0 })).toBeUndefined();
+});
+
+test('the surer a detection, the clearer its mark', () => {
+  const opacities = [0, 0.3, 0.5, 0.9].map(markOpacity);
+  expect(opacities).toEqual(opacities.toSorted((left, right) => left - right));
+  expect([opacities[0], opacities.at(-1)]).toEqual([0.25, 1]);
 });

@@ -39,20 +39,15 @@ export function objectLabels(samples: readonly Sample[]): string[] {
   return [...labels].toSorted((left, right) => left.localeCompare(right));
 }
 
-export interface Mark {
-  x: number;
-  y: number;
-  /** Where the tick ends that shows the way it points. */
-  toX: number;
-  toY: number;
+export const markRadius = 6;
+const tickEnd = 11;
+
+/** From the ring outwards, the way an object points; a round one is told with no angle, and has none. */
+export function tickOf({ x, y, angle }: { x: number; y: number; angle: number }): { x1: number; y1: number; x2: number; y2: number } | undefined {
+  if (angle === 0) return undefined;
+  const [right, down] = [Math.cos(angle), Math.sin(angle)];
+  return { x1: x, y1: y, x2: x + tickEnd * right, y2: y + tickEnd * down };
 }
 
-export const markRadius = 7;
-const tickLength = 12;
-
-export const markOf = ({ x, y, angle }: { x: number; y: number; angle: number }): Mark => ({
-  x,
-  y,
-  toX: x + tickLength * Math.cos(angle),
-  toY: y + tickLength * Math.sin(angle),
-});
+/** Faint where the model is hardly sure, never invisible. */
+export const markOpacity = (score: number): number => Math.min(1, Math.max(0.25, (score - 0.1) / 0.6));

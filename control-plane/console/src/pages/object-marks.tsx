@@ -1,5 +1,5 @@
 import type { Sample } from '@serin/protocol/api/resources';
-import { markOf, markRadius } from '../domain/sample-view.ts';
+import { markOpacity, markRadius, tickOf } from '../domain/sample-view.ts';
 
 /** On pictures, so the same in both themes. */
 const colours = ['var(--mark-1)', 'var(--mark-2)', 'var(--mark-3)', 'var(--mark-4)'];
@@ -13,39 +13,37 @@ export function ObjectMarks({ sample, labels }: { sample: Sample; labels: readon
   return (
     <svg viewBox={`0 0 ${width} ${height}`} className="pointer-events-none absolute inset-0 size-full" aria-hidden fill="none" strokeLinecap="round">
       {real.map((object, index) => (
-        <Ring key={index} colour={markColour(labels.indexOf(object.label))} radius={markRadius + 2.5} dotted {...object} />
+        <circle
+          key={index}
+          cx={object.x}
+          cy={object.y}
+          r={markRadius + 2}
+          stroke={markColour(labels.indexOf(object.label))}
+          strokeWidth={1}
+          strokeDasharray="0.1 2.4"
+        />
       ))}
       {detected.map((object, index) => (
-        <Ring key={index} colour={markColour(labels.indexOf(object.label))} radius={markRadius} {...object} />
+        <Ring key={index} colour={markColour(labels.indexOf(object.label))} {...object} />
       ))}
     </svg>
   );
 }
 
-interface RingProps {
-  x: number;
-  y: number;
-  angle: number;
-  colour: string;
-  radius: number;
-  dotted?: boolean;
-}
-
-/** Over a dark line of its own, so that it shows on bright metal too. */
-function Ring({ x, y, angle, colour, radius, dotted = false }: RingProps) {
-  if (dotted) return <circle cx={x} cy={y} r={radius} stroke={colour} strokeWidth={1} strokeDasharray="0.1 2.4" />;
-  const { toX, toY } = markOf({ x, y, angle });
+/** Over a dark line of its own, so that it shows on bright metal too; the surer, the clearer. */
+function Ring({ x, y, angle, score, colour }: { x: number; y: number; angle: number; score: number; colour: string }) {
+  const tick = tickOf({ x, y, angle });
   return (
-    <>
+    <g opacity={markOpacity(score)}>
       {[
-        { stroke: 'var(--mark-halo)', width: 2.6 },
-        { stroke: colour, width: 1.4 },
+        { stroke: 'var(--mark-halo)', width: 2.2 },
+        { stroke: colour, width: 1.2 },
       ].map((line) => (
         <g key={line.stroke} stroke={line.stroke} strokeWidth={line.width}>
-          <circle cx={x} cy={y} r={radius} />
-          <line x1={x} y1={y} x2={toX} y2={toY} />
+          <circle cx={x} cy={y} r={markRadius} />
+          {tick !== undefined && <line {...tick} />}
         </g>
       ))}
-    </>
+    </g>
   );
 }
