@@ -16,7 +16,7 @@ export const binLoss: Loss = sumOf({
   pose: [l1({ prediction: poseName, targets: 'pose', mask: { name: 'poseWeight', dims: poseDims } }), 10],
 });
 
-export interface LearnOptions extends Pick<TrainOptions, 'seed' | 'threads' | 'signal' | 'now' | 'onProgress'> {
+export interface LearnOptions extends Pick<TrainOptions, 'seed' | 'threads' | 'signal' | 'now' | 'onProgress' | 'checkpoint'> {
   /** Fresh weights, or those to go on from. */
   readonly model: Model;
   readonly fresh: boolean;

@@ -7,20 +7,23 @@ import { readModel, writeModel } from '../../onnx/model-file.ts';
 import { learningWeights } from '../../train/layers.ts';
 
 /**
- * The starter: weights trained from scratch under the design light, so that a first version needs a few steps only.
- * Five bits a weight are enough for something that is trained on. make-starter.ts makes it.
+ * Weights trained from scratch under the design light, so that a first version needs a few steps only. Five bits a
+ * weight are enough for something that is trained on. `npm run example -- bin-picking-starter` makes them.
  */
-export const starterFile = new URL('../../../src/examples/bin-picking/starter.bin', import.meta.url);
+const starterFile = new URL('../../../src/examples/bin-picking/starter.bin', import.meta.url);
 const levels = 15;
 const inflatedBytesMax = 16 * 1024 * 1024;
 
-export async function readStarter(file: URL | string = starterFile): Promise<Model> {
+export function readStarter(bytes: Uint8Array): Model {
   try {
-    return readModel(new Uint8Array(inflateRawSync(await readFile(file), { maxOutputLength: inflatedBytesMax })));
+    return readModel(new Uint8Array(inflateRawSync(bytes, { maxOutputLength: inflatedBytesMax })));
   } catch (cause) {
-    throw new SerinError('MODEL_INVALID', { detail: `the starter ${String(file)} cannot be read`, hint: 'Train from scratch, or make it again', cause });
+    throw new SerinError('MODEL_INVALID', { detail: 'it is not a starter', hint: 'Train from scratch, or make the starter again', cause });
   }
 }
+
+/** The one that comes with this example. */
+export const openStarter = async (): Promise<Model> => readStarter(await readFile(starterFile));
 
 /** A file without a graph: only the weights, each with few levels a channel. */
 export function packStarter(model: Model): Uint8Array {

@@ -18,7 +18,7 @@ import { packVersion, type ReferenceFrames } from './pack.ts';
 import { withPeakPicking } from './peaks.ts';
 import { framesTensor, judgeModel } from './predict.ts';
 import { startFrom } from './start.ts';
-import { readStarter } from './starter.ts';
+import { openStarter } from './starter.ts';
 
 export interface BinPickingRequest {
   readonly seed: number;
@@ -200,5 +200,5 @@ async function collectData({ light, baseFrames, samples = [] }: BinPickingReques
 async function firstWeights({ seed, start }: BinPickingRequest): Promise<Model> {
   const fresh = createNetwork(seed);
   if (start === undefined) return fresh;
-  return startFrom(fresh, start === 'starter' ? await readStarter() : readModel(start));
+  return startFrom(fresh, start === 'starter' ? await openStarter() : readModel(start));
 }
