@@ -7,7 +7,7 @@ import { judgeDigits, trainDigits } from './train.ts';
 
 export const description = 'handwritten digits, real ones: a small convolutional network, trained in well under a minute';
 
-const usualEpochs = 20;
+const usualEpochs = 30;
 
 export async function run(args: readonly string[], { say, signal }: ExampleContext): Promise<void> {
   const { seed, epochs, threads, out, checkpoint } = readExampleArguments(args, usualEpochs);

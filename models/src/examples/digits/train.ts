@@ -13,7 +13,7 @@ export type DigitOptions = Pick<TrainOptions, 'source' | 'seed' | 'epochs'> & Pa
 export const trainDigits = (options: DigitOptions): Promise<TrainResult> =>
   train({
     model: digitsNetwork(options.seed),
-    loss: softmaxCrossEntropy({ logits: 'logits', smoothing: 0.05 }),
+    loss: softmaxCrossEntropy({ logits: 'logits', smoothing: 0.02 }),
     optimiser: adam({ decay: 0.01 }),
     batch: 64,
     rate: 3e-3,
