@@ -73,9 +73,8 @@ const isWhole = (text: string): boolean => /^\d{1,9}$/.test(text);
 
 /** Whole numbers by value, else by code unit: the same order on every machine. */
 export function sortLabels(labels: Iterable<string>): string[] {
-  const list = [...labels];
-  if (list.every(isWhole)) return list.sort((one, other) => Number(one) - Number(other));
-  return list.sort((one, other) => (one < other ? -1 : one > other ? 1 : 0));
+  const list = [...labels].sort((one, other) => (one < other ? -1 : 1));
+  return list.every(isWhole) ? list.sort((one, other) => Number(one) - Number(other)) : list;
 }
 
 /** The index of a label given by name or, where no label has that name, by number. */
