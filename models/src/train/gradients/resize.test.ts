@@ -49,6 +49,12 @@ test('the gradient of Resize agrees with differences on one axis, on chosen axes
     seed: 2,
     ...linear,
   });
+  // Next to a whole factor: as many rows, taken elsewhere.
+  const asymmetric = { ...nearest, coordinate_transformation_mode: text('asymmetric'), nearest_mode: text('floor') };
+  await checkGradient((tape, input) => tape.add('Resize', [input([1, 1, 2, 2]), '', tape.constant(floats([4], [1, 1, 1 + 2 ** -23, 2]))], asymmetric), {
+    seed: 6,
+    ...linear,
+  });
   const bilinear = { mode: text('linear') };
   await checkGradient((tape, input) => tape.add('Resize', [input([2, 3, 4, 3]), '', tape.constant(floats([4], [1, 2, 2, 1]))], bilinear), {
     seed: 3,

@@ -43,11 +43,13 @@ function resizeMatrix({ tape, node }: GradientContext, size: number, resized: nu
 }
 
 /** The factors of a nearest-neighbour resize of pictures that repeats every element a whole number of times. */
-function repeatedBlocks({ node }: GradientContext, from: readonly number[], to: readonly number[]): number[] | undefined {
+function repeatedBlocks(context: GradientContext, from: readonly number[], to: readonly number[]): number[] | undefined {
   const factors = from.map((size, axis) => (to[axis] ?? 0) / size);
   const [batch, channels, ...spatial] = factors;
   if (from.length !== 4 || batch !== 1 || channels !== 1 || !factors.every(Number.isInteger)) return undefined;
-  const word = (name: string, otherwise: string): Attribute['value'] => node.attributes[name]?.value ?? otherwise;
+  // A scale a little off samples otherwise, though as many times.
+  if (factors.some((factor, axis) => (scaleOf(context, axis) ?? factor) !== factor)) return undefined;
+  const word = (name: string, otherwise: string): Attribute['value'] => context.node.attributes[name]?.value ?? otherwise;
   if (word('mode', 'nearest') !== 'nearest') return undefined;
   const coordinates = word('coordinate_transformation_mode', 'half_pixel');
   const rounding = word('nearest_mode', 'round_prefer_floor');
