@@ -106,6 +106,11 @@ export function numberAttribute(node: Node, name: string, otherwise: number): nu
   return typeof value === 'number' ? value : otherwise;
 }
 
+export function textAttribute(node: Node, name: string, otherwise: string): string {
+  const value = node.attributes[name]?.value;
+  return typeof value === 'string' ? value : otherwise;
+}
+
 export function numbersAttribute(node: Node, name: string, otherwise: readonly number[]): readonly number[] {
   const attribute = node.attributes[name];
   return attribute?.kind === 'ints' || attribute?.kind === 'floats' ? (attribute.value as readonly number[]) : otherwise;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import { float, floats, int, ints, type Attribute } from '../onnx/graph.ts';
+import { float, floats, int, ints, text, type Attribute } from '../onnx/graph.ts';
 import { gradientRules } from './gradient-rules.ts';
 import { castTo, type Tape } from './tape.ts';
 import { awayFromZero, checkGradient, distinct, normal, positive, type GradientCheck, type Values } from './testing/gradient-check.ts';
@@ -20,6 +20,7 @@ interface Rule extends Omit<GradientCheck, 'seed'> {
   readonly values?: (index: number) => Values;
   /** The operator is a step: its gradient is none, which shows beside that of its input. */
   readonly flat?: true;
+  readonly outputs?: number;
 }
 
 /** Linear in every single input: a long step is exact, which float32 kernels need. */
@@ -141,12 +142,62 @@ const rules: Record<string, Rule> = {
   LogSoftmax: { cases: softmax },
   ReduceMean: { cases: oldReduction },
   ReduceSum: { cases: reduction },
+  ReduceMax: { cases: oldReduction, values: () => distinct },
+  ReduceMin: { cases: oldReduction, values: () => distinct },
+  ReduceProd: { cases: oldReduction },
+  ReduceSumSquare: { cases: oldReduction },
+  ReduceL1: { cases: oldReduction, ...unbent },
+  ReduceL2: { cases: oldReduction, ...unbent },
+  ReduceLogSum: { cases: oldReduction, ...above },
+  ReduceLogSumExp: { cases: oldReduction },
+  CumSum: { cases: one(anyDims, { constants: (tape) => [tape.longs([0])] }) },
+  TopK: { cases: one(anyDims, { constants: (tape) => [tape.longs([1])] }), values: () => distinct, outputs: 2 },
   Reshape: { cases: dims(3).map((shape) => ({ dims: [shape], constants: (tape) => [tape.longs([-1, shape[2] ?? 1])] })) },
   Flatten: { cases: fc.tuple(dims(3), fc.nat(3)).map(([shape, axis]) => ({ dims: [shape], attributes: { axis: int(axis) } })) },
+  Squeeze: { cases: one(dims(2).map((shape) => [1, ...shape])) },
+  Unsqueeze: { cases: one(anyDims, { constants: (tape) => [tape.longs([-1])] }) },
   Transpose: {
     cases: fc.tuple(dims(3), fc.shuffledSubarray([0, 1, 2], { minLength: 3 })).map(([shape, perm]) => ({ dims: [shape], attributes: { perm: ints(perm) } })),
   },
   Expand: { cases: dims(2).map(([rows, columns]) => ({ dims: [[rows ?? 1, 1]], constants: (tape) => [tape.longs([3, rows ?? 1, columns ?? 1])] })) },
+  Tile: { cases: one(dims(2), { constants: (tape) => [tape.longs([2, 3])] }) },
+  Concat: { cases: several.map((given) => ({ ...given, attributes: { axis: int(1) } })) },
+  Split: { cases: one(dims(2).map(([rows = 1, columns = 1]) => [rows * 2, columns])), outputs: 2 },
+  Slice: {
+    cases: one(dims(2, 3), {
+      constants: (tape) =>
+        [
+          [-1, 0],
+          [-9, 2],
+          [1, 0],
+          [-2, 1],
+        ].map((values) => tape.longs(values)),
+    }),
+  },
+  Pad: { cases: one(dims(2, 2), { constants: (tape) => [tape.longs([1, -1, 0, 2])] }) },
+  DepthToSpace: {
+    cases: one(
+      dims(3).map((shape) => [1, ...shape].with(1, 8)),
+      { attributes: { blocksize: int(2) } },
+    ),
+  },
+  SpaceToDepth: {
+    cases: one(
+      dims(2).map(([n = 1, c = 1]) => [n, c, 4, 2]),
+      { attributes: { blocksize: int(2) } },
+    ),
+  },
+  Trilu: { cases: one(dims(2)) },
+  Gather: { cases: one(dims(3, 2), { attributes: { axis: int(1) }, constants: (tape) => [tape.longs([1, 0, -1])] }) },
+  GatherElements: { cases: one(dims(1), { constants: (tape) => [tape.longs([0, 0, -1])] }) },
+  GatherND: { cases: one(dims(2), { constants: (tape) => [tape.longs([0])] }) },
+  ScatterElements: {
+    cases: one(dims(1), {
+      attributes: { reduction: text('add') },
+      constants: (tape) => [tape.longs([0, 0]), tape.add('Expand', [tape.number(1, 'x0'), tape.longs([2])])],
+    }),
+  },
+  ScatterND: { cases: one(dims(1, 2), { constants: (tape) => [tape.longs([1]), tape.number(1, 'x0')] }) },
   MatMul: {
     cases: fc.tuple(dims(4), fc.boolean()).map(([[batch = 1, rows = 1, inner = 1, columns = 1], flat]) => ({
       dims: [[batch, rows, inner], flat ? [inner, columns] : [batch, inner, columns]],
@@ -163,6 +214,15 @@ const rules: Record<string, Rule> = {
         ],
         attributes: { transA: int(flipA ? 1 : 0), transB: int(flipB ? 1 : 0), alpha: float(0.5), beta: float(2) },
       })),
+  },
+  Einsum: {
+    cases: dims(3).map(([a = 1, b = 1, c = 1]) => ({
+      dims: [
+        [a, b],
+        [b, c],
+      ],
+      attributes: { equation: text('ij,jk->ki') },
+    })),
   },
   Conv: { cases: convolution(1).map(({ dims: [x = [], w = []], ...rest }) => ({ ...rest, dims: [x, [w[1] ?? 1, 2, ...w.slice(2)]] })), ...linear },
   ConvTranspose: { cases: convolution(2), ...linear },
@@ -186,15 +246,16 @@ test('every gradient rule is compared with differences', () => {
   expect(Object.keys(rules).toSorted()).toEqual(Object.keys(gradientRules).toSorted());
 });
 
-for (const [operator, { cases, values = () => normal, flat, ...check }] of Object.entries(rules)) {
+for (const [operator, { cases, values = () => normal, flat, outputs = 1, ...check }] of Object.entries(rules)) {
   test(`the gradient of ${operator} agrees with differences`, async () => {
     await fc.assert(
-      fc.asyncProperty(cases, fc.nat(), async ({ dims: shapes, attributes, leading, constants }, seed) => {
+      fc.asyncProperty(cases, fc.nat(), async ({ dims: shapes, attributes = {}, leading, constants }, seed) => {
         await checkGradient(
           (tape, input) => {
             const inputs = shapes.map((shape, index) => input(shape, values(index)));
-            const output = tape.add(operator, [...(leading?.(tape) ?? []), ...inputs, ...(constants?.(tape) ?? [])], attributes);
-            return flat === true ? tape.add('Add', [output, inputs[0] ?? '']) : output;
+            const all = [...(leading?.(tape) ?? []), ...inputs, ...(constants?.(tape) ?? [])];
+            const written = tape.addMany(operator, all, attributes, outputs).filter((output) => tape.type(output).type !== 'int64');
+            return flat === true ? tape.add('Add', [written[0] ?? '', inputs[0] ?? '']) : written;
           },
           { seed, ...check },
         );

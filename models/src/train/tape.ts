@@ -84,7 +84,7 @@ export function createTape(name: string, opset: number = currentOpset, reserved:
       const wanted = type(like).type;
       return once(`${wanted} ${value}`, () => numberOf(wanted, value));
     },
-    longs: (values) => once(`int64 ${values.join()}`, () => longs(values)),
+    longs: (values) => once(`longs ${values.join()}`, () => longs(values)),
     add: (operator, inputs, attributes = {}, outputName) => {
       const output = outputName ?? builder.fresh(operator.toLowerCase());
       append({ operator, domain: '', name: output, inputs, outputs: [output], attributes });

@@ -1,21 +1,32 @@
-import { numberAttribute, type Node } from '../graph.ts';
+import { numberAttribute, textAttribute, type Node } from '../graph.ts';
 import { at, broadcastDims, mismatch, shapeText, unsupported, type ShapeRule } from './rule.ts';
 
-/** A vector on the left is a row, one on the right a column; the axis it lacks is missing from the product too. */
+export interface MatMulDims {
+  readonly left: readonly number[];
+  readonly right: readonly number[];
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** A vector on the left is a row, one on the right a column. */
+export function matMulDims(a: readonly number[], b: readonly number[]): MatMulDims {
+  const left = a.length === 1 ? [1, ...a] : a;
+  const right = b.length === 1 ? [...b, 1] : b;
+  return { left, right, rows: at(left, left.length - 2), columns: at(right, right.length - 1) };
+}
+
 const matMul: ShapeRule = ({ node, input }) => {
   const a = input(0).dims;
   const b = input(1).dims;
-  const left = a.length === 1 ? [1, ...a] : a;
-  const right = b.length === 1 ? [...b, 1] : b;
+  const { left, right, rows, columns } = matMulDims(a, b);
   const inner = at(left, left.length - 1);
   if (a.length === 0 || b.length === 0 || at(right, right.length - 2) !== inner) {
     throw mismatch(node, `expected a second factor with ${inner} rows for ${shapeText(a)}, found ${shapeText(b)}`);
   }
   const batch = broadcastDims(left.slice(0, -2), right.slice(0, -2));
   if (batch === undefined) throw mismatch(node, `expected stacks of matrices that broadcast, found ${shapeText(a)} and ${shapeText(b)}`);
-  const rows = a.length === 1 ? [] : left.slice(-2, -1);
-  const columns = b.length === 1 ? [] : right.slice(-1);
-  return [{ type: input(0).type, dims: [...batch, ...rows, ...columns] }];
+  // The axis a vector lacks is missing from the product too.
+  return [{ type: input(0).type, dims: [...batch, ...(a.length === 1 ? [] : [rows]), ...(b.length === 1 ? [] : [columns])] }];
 };
 
 const gemm: ShapeRule = ({ node, input, has }) => {
@@ -35,8 +46,7 @@ const gemm: ShapeRule = ({ node, input, has }) => {
 
 /** The axes of each input and of the output, a letter each. */
 export function einsumTerms(node: Node): { inputs: string[]; output: string } {
-  const { value } = node.attributes['equation'] ?? {};
-  const equation = typeof value === 'string' ? value.replaceAll(' ', '') : '';
+  const equation = textAttribute(node, 'equation', '').replaceAll(' ', '');
   const [left = '', given] = equation.split('->');
   if (left.includes('.')) throw unsupported(node, `the equation ${equation}`, 'Name every axis instead of an ellipsis');
   const letters = left.replaceAll(',', '').split('');

@@ -1,12 +1,17 @@
 import { numberAttribute, numbersAttribute, type Node } from '../graph.ts';
-import { at, axisOf, mismatch, range, same, shapeText, type ShapeRule } from './rule.ts';
+import { at, axisOf, mismatch, range, same, shapeText, unsupported, type ShapeRule } from './rule.ts';
 
 /** Axes of a reduction, from the attribute (older opsets) or the second input; none given means all, unless the node says otherwise. */
 export function reducedAxes(node: Node, constant: readonly number[] | undefined, rank: number): number[] {
   const given = constant ?? numbersAttribute(node, 'axes', []);
   if (given.length > 0) return given.map((axis) => axisOf(node, axis, rank));
-  return numberAttribute(node, 'noop_with_empty_axes', 0) === 1 ? [] : range(rank);
+  if (numberAttribute(node, 'noop_with_empty_axes', 0) !== 1) return range(rank);
+  if (reducesAnyway.has(node.operator)) throw unsupported(node, 'no axes to reduce', 'Leave the node out');
+  return [];
 }
+
+/** What the runtime reduces over all axes even when told to do nothing without axes. */
+const reducesAnyway = new Set(['ReduceMax', 'ReduceMin', 'ReduceProd']);
 
 const without = (dims: readonly number[], axes: readonly number[], keep: boolean): number[] =>
   keep ? dims.map((dim, axis) => (axes.includes(axis) ? 1 : dim)) : dims.filter((_, axis) => !axes.includes(axis));

@@ -1,4 +1,4 @@
-import { numberAttribute } from '../../onnx/graph.ts';
+import { numberAttribute, textAttribute } from '../../onnx/graph.ts';
 import type { Tape } from '../tape.ts';
 import { noSlope, scaled, square, sumTo, type GradientContext, type GradientRule } from './rule.ts';
 
@@ -60,7 +60,7 @@ const hardSwish: GradientRule = ({ tape, gradient, input }) => {
 const gelu = (context: GradientContext): string => {
   const { tape, node, input } = context;
   const x = input(0);
-  if (node.attributes['approximate']?.value === 'tanh') {
+  if (textAttribute(node, 'approximate', 'none') === 'tanh') {
     // With t = tanh(u), u = sqrt(2 / pi) (x + 0.044715 x^3): (1 + t) / 2 + x (1 - t^2) u' / 2.
     const root = Math.sqrt(2 / Math.PI);
     const squared = square(tape, x);
