@@ -44,7 +44,7 @@ export function findFaults(model: Model, limits: ModelLimits = modelLimits): Fau
   }
   checkOpsets(model, nodes, fault);
   if (model.graph.outputs.length === 0) fault('it has no outputs', 'Mark at least one value as output when exporting', 'MODEL_UNSUPPORTED');
-  checkNames(model.graph, new Set(), fault);
+  checkNames(model.graph, () => false, fault);
   checkSizes(model.graph, limits, fault);
   for (const node of nodes) {
     for (const [name, attribute] of Object.entries(node.attributes)) {
@@ -91,12 +91,14 @@ function checkOpsets({ opsets }: Model, nodes: readonly Node[], fault: Report): 
 }
 
 /** Every name is defined once, over inner graphs too, and before it is read. */
-function checkNames(graph: Graph, outer: ReadonlySet<string>, fault: Report): void {
-  const known = new Set(outer);
+function checkNames(graph: Graph, isOuter: (name: string) => boolean, fault: Report): void {
+  // Asked for, not copied: a file may have a great many inner graphs.
+  const own = new Set<string>();
+  const isKnown = (name: string): boolean => own.has(name) || isOuter(name);
   const define = (name: string, what: string): void => {
     if (name === '') fault(`${what} has no name`);
-    else if (known.has(name)) fault(`${what} ${name} has a name that is taken already`);
-    known.add(name);
+    else if (isKnown(name)) fault(`${what} ${name} has a name that is taken already`);
+    own.add(name);
   };
   for (const { name } of graph.inputs) define(name, 'input');
   for (const name of graph.initialisers.keys()) define(name, 'weight');
@@ -113,14 +115,14 @@ function checkNames(graph: Graph, outer: ReadonlySet<string>, fault: Report): vo
 
   let complete = true;
   for (const node of graph.nodes) {
-    const missing = node.inputs.filter((name) => name !== '' && !known.has(name));
+    const missing = node.inputs.filter((name) => name !== '' && !isKnown(name));
     if (missing.length > 0) fault(`${nodeTitle(node)}: nothing defines its input ${missing.join(', ')}`);
     complete &&= missing.length === 0;
-    for (const inner of innerGraphs(node)) checkNames(inner, known, fault);
+    for (const inner of innerGraphs(node)) checkNames(inner, isKnown, fault);
   }
   const asked = new Set<string>();
   for (const { name } of graph.outputs) {
-    if (!known.has(name)) fault(`nothing defines the output ${name}`);
+    if (!isKnown(name)) fault(`nothing defines the output ${name}`);
     if (asked.has(name)) fault(`the output ${name} is listed twice`);
     asked.add(name);
   }

@@ -34,7 +34,7 @@ async function run(...argv: string[]): Promise<{ code: number; out: string; err:
 
 test('a sound model is said to be sound; free dimensions are taken as 1 unless said otherwise', async () => {
   const { code, out, err } = await run('check', at('small.onnx'));
-  expect([code, out]).toEqual([0, 'sound: 2 nodes, 1 weights, opset 17\n']);
+  expect([code, out]).toEqual([0, 'sound: 2 nodes, 4 parameters, opset 17\n']);
   expect(err).toBe('onnx: N taken as 1; --dim N=SIZE says otherwise\n');
   expect((await run('check', at('small.onnx'), '--dim', 'N=3')).err).toBe('');
 });

@@ -126,9 +126,10 @@ const check: Command = async (request, { out }, say) => {
   if (faults.length > 0) return exitCodes.failure;
 
   const ordered = checkModel(model);
-  const { unknown } = inferModel(ordered, { ...sizesFor(ordered, request, say), tolerant: true });
-  const { graph, opsets } = ordered;
-  out(`sound: ${graph.nodes.length} nodes, ${graph.initialisers.size} weights, opset ${opsets[''] ?? 'none'}\n`);
+  const options = sizesFor(ordered, request, say);
+  const { unknown } = inferModel(ordered, { ...options, tolerant: true });
+  const { parameters } = summariseModel(ordered, options);
+  out(`sound: ${ordered.graph.nodes.length} nodes, ${parameters} parameters, opset ${ordered.opsets[''] ?? 'none'}\n`);
   if (model !== ordered) out('its nodes were not in an order they can run in; they are when it is written again\n');
   for (const { reason } of unknown.slice(0, 20)) out(`shape unknown: ${printable(reason.detail ?? reason.message)}\n`);
   if (unknown.length > 20) out(`shape unknown: ${unknown.length - 20} more\n`);

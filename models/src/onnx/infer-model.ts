@@ -16,6 +16,11 @@ export interface InferOptions {
   readonly elementsMax?: number;
 }
 
+/** Reasons are listed for so many nodes. */
+const unknownMax = 1000;
+/** Elements times inputs that are evaluated in all: exporters need a few thousand. */
+const effortMax = 2 ** 20;
+
 /** A node whose outputs are unknown. Those that only follow from it are not listed again. */
 export interface Unknown {
   readonly node: Node;
@@ -39,7 +44,12 @@ export function inferModel(model: Model, options: InferOptions = {}): InferredMo
   /** Rules ask for values as numbers: only short ones, however long the weights are. */
   const short = new Map<string, Tensor>();
   const unknown: Unknown[] = [];
+  let effortLeft = effortMax;
 
+  const define = (name: string, type: ValueType, what: string): void => {
+    refuseShape(type, what, elementsMax);
+    types.set(name, type);
+  };
   for (const input of graph.inputs) {
     const dims = bindDims(input, options);
     if (dims !== undefined) define(input.name, { type: input.type, dims }, `input ${input.name}`);
@@ -48,19 +58,6 @@ export function inferModel(model: Model, options: InferOptions = {}): InferredMo
   for (const [name, tensor] of graph.initialisers) {
     types.set(name, { type: tensor.type, dims: tensor.dims });
     if (tensor.data.length <= shapeValuesMax) short.set(name, tensor);
-  }
-
-  function define(name: string, type: ValueType, what: string): void {
-    if (!type.dims.every((dim) => Number.isInteger(dim) && dim >= 0)) {
-      throw new SerinError('MODEL_INVALID', { detail: `${what} has the impossible shape [${type.dims.join(', ')}]` });
-    }
-    if (type.dims.length > modelLimits.rankMax || elementCount(type.dims) > elementsMax) {
-      throw new SerinError('MODEL_INVALID', {
-        detail: `${what} has the shape [${type.dims.join(', ')}], more than the limit of ${elementsMax} elements`,
-        hint: 'Make the value smaller, or raise the limit',
-      });
-    }
-    types.set(name, type);
   }
 
   for (const node of graph.nodes) {
@@ -72,14 +69,16 @@ export function inferModel(model: Model, options: InferOptions = {}): InferredMo
     } catch (thrown) {
       const reason = asSerinError(thrown, 'MODEL_INVALID');
       if (!tolerant) throw reason;
-      unknown.push({ node, reason });
+      if (unknown.length < unknownMax) unknown.push({ node, reason });
       continue;
     }
     node.outputs.forEach((name, index) => {
       const type = outputs[index];
       if (name !== '' && type !== undefined) define(name, type, `${nodeTitle(node)}: its result ${name}`);
     });
+    if (effortLeft <= 0 && node.operator !== 'Constant') continue;
     const values = evaluateNode(node, outputs.slice(0, node.outputs.length), types, short);
+    if (values !== undefined && node.operator !== 'Constant') effortLeft -= (node.inputs.length + 1) * values.reduce((sum, { data }) => sum + data.length, 1);
     node.outputs.forEach((name, index) => {
       const value = values?.[index];
       if (name === '' || value === undefined) return;
@@ -88,6 +87,18 @@ export function inferModel(model: Model, options: InferOptions = {}): InferredMo
     });
   }
   return { types, constants, unknown };
+}
+
+function refuseShape({ dims }: ValueType, what: string, elementsMax: number): void {
+  if (!dims.every((dim) => Number.isInteger(dim) && dim >= 0)) {
+    throw new SerinError('MODEL_INVALID', { detail: `${what} has the impossible shape [${dims.join(', ')}]` });
+  }
+  if (dims.length > modelLimits.rankMax || elementCount(dims) > elementsMax) {
+    throw new SerinError('MODEL_INVALID', {
+      detail: `${what} has the shape [${dims.join(', ')}], more than the limit of ${elementsMax} elements`,
+      hint: 'Make the value smaller, or raise the limit',
+    });
+  }
 }
 
 const sizeOf = (dim: Dimension, { dimensions = {}, otherwise }: InferOptions): number | undefined =>

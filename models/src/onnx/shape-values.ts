@@ -4,7 +4,7 @@ import { permutation, slicedAxes, splitSizes } from './shape-rules/movement.ts';
 import { at, axisOf, type ValueType } from './shape-rules/rule.ts';
 
 /** Shapes and indices are short; more elements than this are data and stay unknown. */
-export const shapeValuesMax = 4096;
+export const shapeValuesMax = 1024;
 
 interface Context {
   readonly node: Node;
