@@ -28,11 +28,11 @@ function usage(kind, options, names, complaint) {
 const load = (file) => import(pathToFileURL(file).href);
 
 /**
- * Reads the command line: NAME and the known flags. `--list` prints every name with its description and ends.
+ * Reads the command line: NAME, the known flags with a value and those without. `--list` prints every name with its description and ends.
  * Anything unknown is named, and ends with 2.
  */
-export async function choose(kind, valueFlags = []) {
-  const options = [' [--quick]', ...valueFlags.map((flag) => ` [--${flag} N]`)].join('');
+export async function choose(kind, valueFlags = [], switches = []) {
+  const options = [' [--quick]', ...switches.map((flag) => ` [--${flag}]`), ...valueFlags.map((flag) => ` [--${flag} N]`)].join('');
   const programs = discover(kind);
   const fail = (complaint) => usage(kind, options, programs.keys(), complaint);
   const values = {};
@@ -47,6 +47,7 @@ export async function choose(kind, valueFlags = []) {
       for (const [title, file] of programs) console.log(`${title.padEnd(width)}  ${(await load(file)).description}`);
       process.exit(0);
     } else if (arg === '--quick') quick = true;
+    else if (switches.some((flag) => arg === `--${flag}`)) values[arg.slice(2)] = true;
     else if (flag !== undefined) {
       const value = args.shift() ?? '';
       if (!/^\d{1,10}$/.test(value)) fail(`--${flag} wants a whole number, not "${value}"`);
