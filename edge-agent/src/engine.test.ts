@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
+import { frameBytes, frameChannels, frameHeight, frameWidth } from '@serin/inference/bin-scene/parameters';
 import { createOrtEngine } from './engine.ts';
-import { doubler, softmax, stubbornClassifier } from './testing/onnx.ts';
+import { doubler, stubbornDetector } from './testing/onnx.ts';
 
 test('a model answers, also when the caller goes on with the same buffer, another one, or another shape', async () => {
   const session = await createOrtEngine().open(doubler());
@@ -16,11 +17,10 @@ test('a model answers, also when the caller goes on with the same buffer, anothe
 });
 
 test('frames go in as they come from the camera', async () => {
-  const scores = [0.5, 2, -1, 0, 1];
-  const session = await createOrtEngine().open(stubbornClassifier(scores));
-  const { probabilities } = await session.run({ frame: { dtype: 'uint8', shape: [1, 32, 32, 3], data: new Uint8Array(32 * 32 * 3) } });
-  expect(probabilities?.shape).toEqual([1, 5]);
-  softmax(scores).forEach((share, label) => expect(Number(probabilities?.data[label])).toBeCloseTo(share, 5));
+  const session = await createOrtEngine().open(stubbornDetector([2, 40.5, 20, -1, 0.75]));
+  const frame = { dtype: 'uint8', shape: [1, frameHeight, frameWidth, frameChannels], data: new Uint8Array(frameBytes) };
+  const { detections } = await session.run({ frame });
+  expect(detections).toEqual({ dtype: 'float32', shape: [1, 2, 5], data: Float32Array.of(2, 40.5, 20, -1, 0.75, 0, 0, 0, 0, 0) });
   await session.close();
 });
 

@@ -15,8 +15,8 @@ import { emptyFolder } from './testing/folder.ts';
 
 const program = fileURLToPath(new URL('./main.ts', import.meta.url));
 const cam = deviceId.parse('cam-1');
-const washer = [0, 5, 0, 0, 0];
-const nut = [0, 0, 5, 0, 0];
+const washer = [0, 64, 64, 0, 0.875];
+const nut = [1, 64, 64, 0, 0.875];
 
 interface AgentProcess {
   child: ChildProcess;

@@ -58,7 +58,7 @@ const openAlert = (id: string, scope = 'fleet', since = 50_000) =>
   store.db.insert(alerts).values({ id, model: 'picker', version: 1, statistic: id, state: 'OPEN', openedAt: now, body: { scope, since } });
 
 let seq = 0;
-const addSamples = (labelled: number, takenAt: number, truth: Truth | null = { label: 1, origin: 'simulated-annotator' }) =>
+const addSamples = (labelled: number, takenAt: number, truth: Truth | null = { objects: [], origin: 'simulated-annotator' }) =>
   store.db.insert(samples).values(
     Array.from({ length: labelled }, () => ({
       device: 'ada',
@@ -67,8 +67,8 @@ const addSamples = (labelled: number, takenAt: number, truth: Truth | null = { l
       model: 'picker',
       version: 1,
       takenAt,
-      height: 1,
-      width: 1,
+      height: 128,
+      width: 128,
       channels: 3,
       predicted: { label: 0, confidence: 1 },
       truth,
@@ -107,6 +107,7 @@ test('alerts of the fleet share one retraining, which waits for labelled frames 
   );
   await addSamples(5, 49_999);
   await addSamples(5, 60_000, null);
+  await addSamples(5, 60_000, { label: 1, origin: 'person' });
   await addSamples(3, 60_000);
   await until(allJobs, ([row]) => row?.message === 'collecting frames: 3 of 4');
   // All it knows is in rows.

@@ -1,4 +1,4 @@
-import { and, count, desc, eq, gte, inArray, isNotNull, isNull, sql } from 'drizzle-orm';
+import { and, count, desc, eq, inArray, isNull, sql } from 'drizzle-orm';
 import { asSerinError, SerinError } from '@serin/protocol/errors';
 import { recordAudit } from '../audit.ts';
 import type { Changes } from '../changes.ts';
@@ -7,6 +7,7 @@ import { orderSamples } from '../desired/intent.ts';
 import { enqueueJob, type JobRow } from '../jobs/queue.ts';
 import { jobParams } from '../jobs/params.ts';
 import type { Log } from '../log.ts';
+import { isLearnable } from '../models/labelled.ts';
 import { createRounds } from '../rounds.ts';
 import type { Service } from '../service.ts';
 import { alerts, desired, devices, jobs, models, rollouts, samples } from '../store/schema.ts';
@@ -127,10 +128,7 @@ export function createRetraining(options: RetrainingOptions): Service {
 
   async function collect(job: JobRow): Promise<void> {
     const { since = 0 } = jobParams.parse(job.params);
-    const [found] = await store.db
-      .select({ frames: count() })
-      .from(samples)
-      .where(and(eq(samples.model, job.model), gte(samples.takenAt, since), isNotNull(samples.truth)));
+    const [found] = await store.db.select({ frames: count() }).from(samples).where(isLearnable(job.model, since));
     const frames = found?.frames ?? 0;
     const stillWaiting = and(eq(jobs.id, job.id), eq(jobs.status, 'QUEUED'));
     const now = clock();

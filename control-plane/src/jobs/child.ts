@@ -1,6 +1,6 @@
-import { frameBytes } from '@serin/inference/scene';
-import { trainBinCamera } from '@serin/models/examples/bin-camera/train';
-import { spoilVersion } from '@serin/models/examples/bin-camera/spoiled';
+import { trainBinPicking } from '@serin/models/examples/bin-picking/train';
+import { frameBytes } from '@serin/inference/bin-scene/parameters';
+import { spoilVersion } from '@serin/models/package/spoiled';
 import { packReadyModel } from '@serin/models/package/ready-model';
 import type { TrainedVersion } from '@serin/models/package/version';
 import { asSerinError, SerinError } from '@serin/protocol/errors';
@@ -26,11 +26,20 @@ async function work(folder: string, request: JobRequest): Promise<TrainedVersion
   if (request.kind === 'pack') {
     return packReadyModel(await readReady(folder), { seed: request.seed, ...(request.labels.length === 0 ? {} : { labels: request.labels }) });
   }
-  const [found, champion] = await Promise.all([readSamples(folder, frameBytes), readChampion(folder)]);
-  const samples = found?.flatMap(({ truth, pixels }) => ('label' in truth ? [{ label: truth.label, pixels }] : []));
-  const { seed, baseFrames, epochs, light, framesPerWindow, threads } = request;
-  return trainBinCamera(
-    { seed, baseFrames, epochs, light, framesPerWindow, ...(samples === undefined ? {} : { samples }), ...(champion === undefined ? {} : { champion }) },
+  const [samples, champion] = await Promise.all([readSamples(folder, frameBytes), readChampion(folder)]);
+  const { kind, seed, baseFrames, epochs, light, framesPerWindow, threads } = request;
+  return trainBinPicking(
+    {
+      seed,
+      baseFrames,
+      epochs,
+      light,
+      framesPerWindow,
+      ...(samples === undefined ? {} : { samples }),
+      ...(champion === undefined ? {} : { champion }),
+      // Weights that know the parts already: a first version takes seconds, and a retraining goes on from what serves.
+      start: kind === 'retrain' && champion !== undefined ? champion : 'starter',
+    },
     {
       threads,
       signal: cancelled.signal,

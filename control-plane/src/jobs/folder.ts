@@ -1,9 +1,9 @@
 import { mkdir, open, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod/mini';
+import type { Part } from '@serin/inference/detections';
 import { bundleFile, manifest, type BundlePart } from '@serin/protocol/bundle/manifest';
 import { SerinError } from '@serin/protocol/errors';
-import { truth, type Truth } from '@serin/protocol/messages/telemetry';
 import type { TrainedVersion } from '@serin/models/package/version';
 import { writeFileDurably } from '@serin/node/files';
 
@@ -24,11 +24,13 @@ export const jobRequest = z.object({
 });
 export type JobRequest = z.infer<typeof jobRequest>;
 
-/** A frame of a device and what is really on it. */
+/** A frame of a device and what lies in it. */
 export interface LabelledSample {
-  truth: Truth;
   pixels: Uint8Array;
+  parts: readonly Part[];
 }
+
+const part = z.object({ label: z.int(), x: z.number(), y: z.number(), angle: z.number(), visible: z.number() });
 
 const check = z.object({ name: z.string(), value: z.number(), limit: z.number(), passed: z.boolean(), words: z.string() });
 const partName = z.object({ role: bundleFile.shape.role, variant: bundleFile.shape.variant, path: bundleFile.shape.path });
@@ -46,7 +48,7 @@ const versionHead = z.object({
 
 const requestFile = 'request.json';
 const samplesFile = 'samples.bin';
-const truthFile = 'samples.json';
+const partsFile = 'samples.json';
 const championFile = 'champion.onnx';
 const readyFile = 'ready.onnx';
 const resultFolder = 'result';
@@ -65,32 +67,32 @@ export async function readRequest(folder: string): Promise<JobRequest> {
   return jobRequest.parse(JSON.parse(await readFile(path.join(folder, requestFile), 'utf8')));
 }
 
-/** Frames of one size one after the other, what is on them beside; never all of them in memory. */
+/** Frames of one size one after the other, what lies in them beside; never all of them in memory. Returns how many. */
 export async function writeSamples(folder: string, samples: AsyncIterable<LabelledSample>): Promise<number> {
-  const truths: Truth[] = [];
+  const parts: (readonly Part[])[] = [];
   const file = await open(path.join(folder, samplesFile), 'w', 0o600);
   try {
-    for await (const { truth, pixels } of samples) {
-      await file.appendFile(pixels);
-      truths.push(truth);
+    for await (const sample of samples) {
+      await file.appendFile(sample.pixels);
+      parts.push(sample.parts);
     }
     await file.sync();
   } finally {
     await file.close();
   }
   // Without this list there are no samples.
-  await writeFileDurably(path.join(folder, truthFile), JSON.stringify(truths));
-  return truths.length;
+  await writeFileDurably(path.join(folder, partsFile), JSON.stringify(parts));
+  return parts.length;
 }
 
 export async function readSamples(folder: string, frameBytes: number): Promise<LabelledSample[] | undefined> {
-  const file = path.join(folder, truthFile);
+  const file = path.join(folder, partsFile);
   if (!(await exists(file))) return undefined;
-  const truths = z.array(truth).parse(JSON.parse(await readFile(file, 'utf8')));
+  const frames = z.array(z.array(part)).parse(JSON.parse(await readFile(file, 'utf8')));
   const bytes = new Uint8Array(await readFile(path.join(folder, samplesFile)));
-  if (bytes.length !== truths.length * frameBytes)
-    throw new SerinError('JOB_FAILED', { detail: `${bytes.length} bytes of samples are not ${truths.length} frames of ${frameBytes}` });
-  return truths.map((one, index) => ({ truth: one, pixels: bytes.subarray(index * frameBytes, (index + 1) * frameBytes) }));
+  if (bytes.length !== frames.length * frameBytes)
+    throw new SerinError('JOB_FAILED', { detail: `${bytes.length} bytes of samples are not ${frames.length} frames of ${frameBytes}` });
+  return frames.map((parts, index) => ({ parts, pixels: bytes.subarray(index * frameBytes, (index + 1) * frameBytes) }));
 }
 
 export const writeChampion = (folder: string, model: Uint8Array): Promise<void> => writeFileDurably(path.join(folder, championFile), model);
@@ -111,7 +113,9 @@ async function writeVersion(folder: string, version: TrainedVersion): Promise<vo
   const { files, ...head } = version;
   // The head comes last: with it the folder counts as finished.
   const parts = files.map(({ role, variant, path: name }) => ({ role, variant, path: name }));
-  await writeFileDurably(path.join(folder, headFile), JSON.stringify({ ...head, parts }));
+  // A figure that could not be measured, say how far detections are off where there are none, is no figure.
+  const metrics = Object.fromEntries(Object.entries(head.metrics).filter(([, value]) => Number.isFinite(value)));
+  await writeFileDurably(path.join(folder, headFile), JSON.stringify({ ...head, metrics, parts }));
 }
 
 async function readVersion(folder: string): Promise<TrainedVersion | undefined> {

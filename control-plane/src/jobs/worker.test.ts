@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { designLight } from '@serin/inference/scene';
+import { designLight } from '@serin/inference/bin-scene/parameters';
 import type { TrainedVersion } from '@serin/models/package/version';
 import { createChanges, type Changes } from '../changes.ts';
 import { createLog } from '../log.ts';
@@ -19,8 +19,10 @@ let dataDir: string;
 let changes: Changes;
 const published: { job: string; version: TrainedVersion }[] = [];
 const stop = new AbortController().signal;
-const small: JobRequest = { kind: 'train', seed: 1, baseFrames: 400, epochs: 1, light: designLight, framesPerWindow: 50, threads: 1, labels: [] };
-const long: JobRequest = { ...small, baseFrames: 4000, epochs: 200 };
+const small: JobRequest = { kind: 'train', seed: 1, baseFrames: 96, epochs: 1, light: designLight, framesPerWindow: 50, threads: 1, labels: [] };
+const long: JobRequest = { ...small, epochs: 10_000 };
+/** Too dark to see anything. */
+const dark = { level: 0.02, warmth: 0, noise: 8 };
 const training: NewJob = { kind: 'train', model: 'picker', params: { seed: 1, rollout: false }, createdBy: 'test' };
 
 beforeAll(async () => {
@@ -80,18 +82,18 @@ function childOf(id: string): number {
 const isOver = (job: JobRow): boolean => job.finishedAt !== null;
 
 test('a job whose version fails its gate ends with the numbers that failed, and nothing is published', async () => {
-  const worker = createWorker({ ...small, baseFrames: 200 });
+  const worker = createWorker({ ...small, light: dark });
   await worker.start(stop);
   const { id } = await enqueueJob(store.db, training, Date.now());
   const job = await until(id, isOver);
   await worker.stop(5000);
   expect(job).toMatchObject({ status: 'FAILED', error: { code: 'GATE_FAILED' }, attempts: 1 });
-  expect(job.error?.detail).toContain('held-out examples');
+  expect(job.error?.detail).toContain('held-out parts');
   expect(published).toEqual([]);
 }, 60_000);
 
 test('a job that succeeds has reported its stages and leaves no folder behind', async () => {
-  const worker = createWorker({ ...small, baseFrames: 2000, epochs: 5 });
+  const worker = createWorker(small);
   await worker.start(stop);
   const { id } = await enqueueJob(store.db, training, Date.now());
   const job = await until(id, isOver);
@@ -154,7 +156,7 @@ test('a server that stops puts its job back, and another goes on with it', async
   await until(id, (job) => job.stage === 'train');
   await first.stop(5000);
   expect(await findJob(store.db, id)).toMatchObject({ status: 'QUEUED', worker: null });
-  const second = createWorker({ ...small, baseFrames: 2000, epochs: 5 });
+  const second = createWorker(small);
   await second.start(stop);
   expect(await until(id, isOver)).toMatchObject({ status: 'SUCCEEDED', attempts: 2 });
   await second.stop(5000);

@@ -1,18 +1,19 @@
 import { availableParallelism } from 'node:os';
-import { and, asc, desc, eq, gte, inArray, isNotNull } from 'drizzle-orm';
-import { designLight } from '@serin/inference/scene';
+import { eq } from 'drizzle-orm';
+import { designLight } from '@serin/inference/bin-scene/parameters';
 import type { TrainedVersion } from '@serin/models/package/version';
 import { SerinError } from '@serin/protocol/errors';
 import { digest, modelName } from '@serin/protocol/ids';
 import type { BundlePart } from '@serin/protocol/bundle/manifest';
 import type { BlobStore } from '../blobs/disk.ts';
-import { writeChampion, writeInput, writeRequest, writeSamples, type JobRequest, type LabelledSample } from '../jobs/folder.ts';
+import { writeChampion, writeInput, writeRequest, writeSamples, type JobRequest } from '../jobs/folder.ts';
 import { jobParams } from '../jobs/params.ts';
 import type { JobRow } from '../jobs/queue.ts';
 import type { JobWorkerOptions } from '../jobs/worker.ts';
-import { models, samples } from '../store/schema.ts';
+import { models } from '../store/schema.ts';
 import type { Db } from '../store/store.ts';
 import { findVersion, manifestOf } from '../views/models.ts';
+import { labelledSamples } from './labelled.ts';
 import { publishVersion, type PublishContext } from './publish.ts';
 
 export interface TrainingSettings {
@@ -22,10 +23,9 @@ export interface TrainingSettings {
   threads: number;
 }
 
-const baseFrames = 4000;
-const epochs = 6;
-const samplesMax = 2000;
-const samplesPage = 64;
+/** Of a network that knows the parts already: about a thousand frames suffice to make it know the light. */
+const baseFrames = 400;
+const epochs = 2;
 
 export const usualRequest = ({ framesPerWindow, threads }: TrainingSettings): Omit<JobRequest, 'kind' | 'seed'> => ({
   baseFrames,
@@ -51,25 +51,6 @@ export async function readPublished(db: Db, blobs: BlobStore, model: string, ver
     parts.push({ role, ...(variant === undefined ? {} : { variant }), path, bytes: await blobs.read(sha256) });
   }
   return { files: parts, task, labels, inputs, outputs, metrics, gate: row.gate ?? { passed: true, checks: [] }, weightDigest: '', parameters: 0 };
-}
-
-/** The newest labelled frames since a moment, oldest first, a page at a time. */
-async function* labelledSamples(db: Db, model: string, since: number): AsyncGenerator<LabelledSample> {
-  const found = await db
-    .select({ id: samples.id })
-    .from(samples)
-    .where(and(eq(samples.model, model), gte(samples.takenAt, since), isNotNull(samples.truth)))
-    .orderBy(desc(samples.id))
-    .limit(samplesMax);
-  const ids = found.map(({ id }) => id).toReversed();
-  for (let start = 0; start < ids.length; start += samplesPage) {
-    const rows = await db
-      .select({ truth: samples.truth, pixels: samples.pixels })
-      .from(samples)
-      .where(inArray(samples.id, ids.slice(start, start + samplesPage)))
-      .orderBy(asc(samples.id));
-    for (const { truth, pixels } of rows) if (truth !== null) yield { truth, pixels };
-  }
 }
 
 /** What the job worker needs to know of models: what goes into a job's folder, and what becomes of its result. */

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { expect, onTestFinished, test } from 'vitest';
 import type { RawWindow, RunnerHandlers } from '@serin/device/ports';
+import { frameChannels, frameHeight, frameWidth } from '@serin/inference/bin-scene/parameters';
 import { systemClock } from '../clock.ts';
 import { moduleUrl, runModule } from '../testing/child.ts';
 import { recordLog } from '../testing/log.ts';
@@ -9,8 +10,8 @@ import type { InferenceSettings } from './messages.ts';
 import { createProcessRunner, type ProcessRunner, type RunnerLimits } from './runner.ts';
 
 const settings: InferenceSettings = { fps: 100, sceneFile: undefined, seed: 'test', deadlineMs: 1_000 };
-const washer = [0, 5, 0, 0, 0];
-const nut = [0, 0, 5, 0, 0];
+const washer = [0, 64, 64, 0, 0.875];
+const nut = [1, 64, 64, 0, 0.875];
 
 interface Bench {
   runner: ProcessRunner;
@@ -56,7 +57,7 @@ test('frames run in another process; windows and samples come over, and none is 
   expect(isAlive(pid ?? 0)).toBe(false);
 
   for (const { version, labels, counters } of windows) {
-    expect(labels[version === 1 ? 1 : 2]).toBe(counters.run);
+    expect(labels[version - 1]).toBe(counters.run);
     expect(counters).toMatchObject({ failed: 0, nonFinite: 0, frames: counters.run, judged: counters.run });
   }
   // Versions follow each other, and so do the windows of each.
@@ -66,7 +67,12 @@ test('frames run in another process; windows and samples come over, and none is 
   }
   expect(samples.length).toBeGreaterThan(0);
   expect(samples[0]?.pixels).toBeInstanceOf(Uint8Array);
-  expect(samples[0]).toMatchObject({ model: 'picker', shape: [32, 32, 3], truth: { origin: 'simulated-annotator' } });
+  expect(samples[0]).toMatchObject({
+    model: 'picker',
+    shape: [frameHeight, frameWidth, frameChannels],
+    predicted: { objects: [{ label: 0, x: 64 }] },
+    truth: { origin: 'simulated-annotator' },
+  });
 }, 60_000);
 
 test('a model that does not load, or does not reproduce its golden vectors, is refused under its code, and the old one goes on', async () => {
@@ -78,7 +84,7 @@ test('a model that does not load, or does not reproduce its golden vectors, is r
   await expect(runner.warm({ ...(await stubbornBundle(2, nut)), modelBytes: () => Promise.resolve(Uint8Array.of(1, 2, 3)) })).rejects.toMatchObject({
     code: 'MODEL_LOAD_FAILED',
   });
-  const wrong = await stubbornBundle(3, nut, [1, 0, 0, 0, 0]);
+  const wrong = await stubbornBundle(3, nut, washer);
   await expect(runner.warm(wrong)).rejects.toMatchObject({ code: 'GOLDEN_MISMATCH' });
   await expect(runner.activate(wrong.digest)).rejects.toMatchObject({ code: 'NOT_FOUND' });
   await expect.poll(() => windows.length, { timeout: 20_000 }).toBeGreaterThan(1);

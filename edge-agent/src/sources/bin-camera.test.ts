@@ -3,6 +3,7 @@ import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import type { FrameSource } from '@serin/device/ports';
 import { seededRandom } from '@serin/inference/random';
+import { frameBytes } from '@serin/inference/bin-scene/parameters';
 import { systemClock } from '../clock.ts';
 import { emptyFolder } from '../testing/folder.ts';
 import { recordLog } from '../testing/log.ts';
@@ -23,7 +24,7 @@ function openCamera(sceneFile: string | undefined): { camera: FrameSource; lines
 test('frames say what is on them, and that a rendering said so', async () => {
   const { camera } = openCamera(undefined);
   const frame = await camera.next(new AbortController().signal);
-  expect(frame?.pixels).toHaveLength(32 * 32 * 3);
+  expect(frame?.pixels).toHaveLength(frameBytes);
   expect(frame?.truth?.origin).toBe('simulated-annotator');
   expect(camera.synthetic).toBe(true);
 });

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { Clock, FrameSource } from '@serin/device/ports';
 import { createRenderedCamera } from '@serin/device/rendered-camera';
 import type { Random } from '@serin/inference/random';
-import { designLight, type Light } from '@serin/inference/scene';
+import { designLight, type Light } from '@serin/inference/bin-scene/parameters';
 import { z } from 'zod/mini';
 import type { Log } from '../log.ts';
 

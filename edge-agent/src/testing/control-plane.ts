@@ -25,8 +25,8 @@ export interface TestControlPlane {
   url: string;
   token: string;
   broker: TestBroker;
-  /** A version whose model always answers with the largest of `scores`. */
-  publish(version: number, scores: readonly number[], change?: (blobs: Map<Digest, Uint8Array>, manifest: Manifest) => void): Promise<DesiredModel>;
+  /** A version whose model detects that one object (label, x, y, angle, score) on every frame. */
+  publish(version: number, object: readonly number[], change?: (blobs: Map<Digest, Uint8Array>, manifest: Manifest) => void): Promise<DesiredModel>;
   order(models: readonly DesiredModel[]): Promise<void>;
   /** The first report, or one still to come, for which `holds`. */
   reported(holds: (report: Reported) => boolean): Promise<Reported>;
@@ -114,8 +114,8 @@ export async function startControlPlane(): Promise<TestControlPlane> {
     broker,
     committed,
     frames: (version) => frames.get(version) ?? 0,
-    async publish(version, scores, change = () => undefined) {
-      const bundle = await stubbornBundle(version, scores);
+    async publish(version, object, change = () => undefined) {
+      const bundle = await stubbornBundle(version, object);
       const parts: BundlePart[] = [
         { role: 'model', variant: 'fp32', path: 'model.onnx', bytes: await bundle.modelBytes() },
         { role: 'golden', path: 'golden.json', bytes: encoder.encode(JSON.stringify(bundle.golden)) },

@@ -1,3 +1,5 @@
+import { frameBytes, frameChannels, frameHeight, frameWidth, partKinds } from '@serin/inference/bin-scene/parameters';
+import { detectionFields } from '@serin/inference/detections';
 import { manifest as manifestSchema } from '@serin/protocol/bundle/manifest';
 import { sha256, toBase64 } from '@serin/protocol/digest';
 import type { LoadableBundle } from '@serin/device/ports';
@@ -44,35 +46,29 @@ function modelOf(graph: number[]): Uint8Array {
 export const doubler = (): Uint8Array =>
   modelOf([...node('Add', ['x', 'x'], 'y'), ...text(2, 'doubler'), ...value(11, 'x', 'float32', ['n']), ...value(12, 'y', 'float32', ['n'])]);
 
-export const classes = 5;
-
-/** Takes camera frames and answers with the softmax of `scores`, whatever is on them. */
-export function stubbornClassifier(scores: readonly number[]): Uint8Array {
+/** Takes camera frames and detects the same one object (label, x, y, angle, score) on each, whatever is on them. */
+export function stubbornDetector(object: readonly number[]): Uint8Array {
+  const rows = [...object, ...Array.from({ length: detectionFields }, () => 0)];
   return modelOf([
     ...node('Cast', ['frame'], 'real', integerAttribute('to', elementTypes.float32)),
     ...node('ReduceSum', ['real', 'axes'], 'sum', integerAttribute('keepdims', 0)),
     ...node('MatMul', ['sum', 'weights'], 'product'),
-    ...node('Add', ['product', 'scores'], 'logits'),
-    ...node('Softmax', ['logits'], 'probabilities'),
+    ...node('Add', ['product', 'rows'], 'flat'),
+    ...node('Reshape', ['flat', 'shape'], 'detections'),
     ...text(2, 'stubborn'),
     ...initializer('axes', 'int64', [2], BigInt64Array.of(1n, 2n)),
-    ...initializer('weights', 'float32', [3, classes], new Float32Array(3 * classes)),
-    ...initializer('scores', 'float32', [classes], Float32Array.from(scores)),
-    ...value(11, 'frame', 'uint8', ['n', 32, 32, 3]),
-    ...value(12, 'probabilities', 'float32', ['n', classes]),
+    ...initializer('weights', 'float32', [frameChannels, rows.length], new Float32Array(frameChannels * rows.length)),
+    ...initializer('rows', 'float32', [rows.length], Float32Array.from(rows)),
+    ...initializer('shape', 'int64', [3], BigInt64Array.of(-1n, 2n, BigInt(detectionFields))),
+    ...value(11, 'frame', 'uint8', ['n', frameHeight, frameWidth, frameChannels]),
+    ...value(12, 'detections', 'float32', ['n', 2, detectionFields]),
   ]);
 }
 
-export function softmax(scores: readonly number[]): number[] {
-  const powers = scores.map(Math.exp);
-  const sum = powers.reduce((left, right) => left + right, 0);
-  return powers.map((power) => power / sum);
-}
-
-/** A bundle around such a model; `promised` are the outputs its golden vector wants. */
-export async function stubbornBundle(version: number, scores: readonly number[], promised = softmax(scores)): Promise<LoadableBundle> {
-  const bytes = stubbornClassifier(scores);
-  const digest = await sha256(utf8.encode(`manifest ${version} ${scores.join()}`));
+/** A bundle around such a model; `promised` is what its golden vector wants it to detect. */
+export async function stubbornBundle(version: number, object: readonly number[], promised = object): Promise<LoadableBundle> {
+  const bytes = stubbornDetector(object);
+  const digest = await sha256(utf8.encode(`manifest ${version} ${object.join()}`));
   const manifest = manifestSchema.parse({
     v: 1,
     fleet: 'hall',
@@ -80,16 +76,16 @@ export async function stubbornBundle(version: number, scores: readonly number[],
     version,
     createdAt: 1,
     minAgent: '0.1.0',
-    task: 'image-classification',
-    inputs: [{ name: 'frame', dtype: 'uint8', shape: [-1, 32, 32, 3] }],
-    outputs: [{ name: 'probabilities', dtype: 'float32', shape: [-1, classes] }],
-    labels: ['empty', 'washer', 'nut', 'bolt', 'bracket'],
+    task: 'detection',
+    inputs: [{ name: 'frame', dtype: 'uint8', shape: [-1, frameHeight, frameWidth, frameChannels] }],
+    outputs: [{ name: 'detections', dtype: 'float32', shape: [-1, 2, detectionFields] }],
+    labels: partKinds.map(({ label }) => label),
     files: [{ role: 'model', variant: 'fp32', path: 'model.onnx', size: bytes.length, sha256: await sha256(bytes), chunkSize: 65_536, chunkRoot: digest }],
     metrics: {},
   });
   const [model] = manifest.files;
   if (model === undefined) throw new Error('a bundle has a model');
-  const frame = toBase64(new Uint8Array(32 * 32 * 3).fill(90));
+  const frame = toBase64(new Uint8Array(frameBytes).fill(90));
   return {
     digest,
     manifest,
@@ -99,7 +95,12 @@ export async function stubbornBundle(version: number, scores: readonly number[],
     golden: {
       v: 1,
       tolerance: 1e-4,
-      vectors: [{ inputs: { frame: { shape: [1, 32, 32, 3], dtype: 'uint8', data: frame } }, outputs: { probabilities: promised } }],
+      vectors: [
+        {
+          inputs: { frame: { shape: [1, frameHeight, frameWidth, frameChannels], dtype: 'uint8', data: frame } },
+          outputs: { detections: [...promised, ...promised.map(() => 0)] },
+        },
+      ],
     },
     profile: undefined,
   };

@@ -104,7 +104,7 @@ export async function startFleet({ data, port, agents, virtual, say, signal }: F
     const api = createApiClient({ baseUrl: server.ready.httpUrl, fetch, token: server.ready.adminToken });
     const { items } = await api('listModels');
     if (!items.some((model) => model.champion !== null)) {
-      say('training the first version of "picker" on rendered frames of the bin camera');
+      say('training the first version of "picker" on rendered bins: where each part lies, which one it is, how it is turned');
       const { items: jobs } = await api('listJobs', { query: {} });
       const isTraining = jobs.some((job) => job.kind === 'train' && (job.status === 'QUEUED' || job.status === 'RUNNING'));
       const body = { kind: 'train', model: 'picker', seed: 1, rollout: true } as const;

@@ -46,7 +46,7 @@ export async function tellStory({ api, say, signal }: StoryOptions): Promise<voi
   await pause(calmMs);
   if (signal.aborted) return;
   const dimmedAt = Date.now();
-  say('the light in the hall changes: dimmer and warmer');
+  say('the light over the bins changes: dimmer and warmer');
   await api('demoLight', { body: { level: 0.45, warmth: 0.6 } });
 
   const alert = await waitFor('an alert', async () => (await api('listAlerts', { query: { state: 'OPEN' } })).items.find((item) => item.openedAt >= dimmedAt));
@@ -57,7 +57,7 @@ export async function tellStory({ api, say, signal }: StoryOptions): Promise<voi
     (await api('listJobs', { query: {} })).items.find((job) => job.kind === 'retrain' && job.createdAt >= dimmedAt),
   );
   if (retraining === undefined) return;
-  say('the alert started a retraining on frames the devices sent along');
+  say('the alert started a retraining on pictures of bins that the devices sent along, with the parts that lie in them');
   let said = '';
   const trained = await waitFor('the end of the retraining', async () => {
     const job = await api('getJob', { params: { id: retraining.id } });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { seededRandom } from '@serin/inference/random';
-import { designLight } from '@serin/inference/scene';
+import { designLight } from '@serin/inference/bin-scene/parameters';
 import type { Clock } from './ports.ts';
 import { createRenderedCamera } from './rendered-camera.ts';
 
@@ -31,6 +31,7 @@ test('frames come at the pace of the camera, with what is really on them', async
     const frame = await camera.next(never);
     times.push(frame?.capturedAt ?? Number.NaN);
     expect(frame?.truth).toMatchObject({ origin: 'simulated-annotator' });
+    expect(frame?.truth !== undefined && 'objects' in frame.truth && frame.truth.objects.length).toBeGreaterThan(0);
   }
   expect(times).toEqual([0, 100, 200, 300]);
   expect(camera.takeSkipped()).toBe(0);

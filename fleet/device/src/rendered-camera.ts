@@ -1,4 +1,5 @@
-import { frameBytes, frameChannels, frameHeight, frameWidth, renderFrame, type Light } from '@serin/inference/scene';
+import { frameBytes, frameChannels, frameHeight, frameWidth, type Light } from '@serin/inference/bin-scene/parameters';
+import { renderBin } from '@serin/inference/bin-scene/render';
 import type { Random } from '@serin/inference/random';
 import type { Clock, Frame, FrameSource } from './ports.ts';
 
@@ -12,7 +13,7 @@ export interface RenderedCameraOptions {
 
 /**
  * The synthetic bin camera. Frames fall due at a steady pace; whoever is late gets the newest, and the ones before
- * it count as passed over, as with a real camera. What lies in the bin is known, and said.
+ * it count as passed over, as with a real camera. Which parts lie in the bin is known, and said.
  */
 export function createRenderedCamera({ fps, light, clock, random }: RenderedCameraOptions): FrameSource {
   const periodMs = 1000 / fps;
@@ -46,8 +47,8 @@ export function createRenderedCamera({ fps, light, clock, random }: RenderedCame
       passOver();
       const capturedAt = dueAt;
       dueAt += periodMs;
-      const { label } = renderFrame(random, light(), pixels);
-      return { pixels, capturedAt, truth: { label, origin: 'simulated-annotator' } };
+      const { parts } = renderBin(random, light(), pixels);
+      return { pixels, capturedAt, truth: { objects: [...parts], origin: 'simulated-annotator' } };
     },
     takeSkipped() {
       passOver();

@@ -1,6 +1,6 @@
 import type { Profile } from '@serin/protocol/bundle/profile';
 import { driftRule } from '@serin/stats/drift-detector';
-import { designLight } from '@serin/inference/scene';
+import { designLight } from '@serin/inference/bin-scene/parameters';
 import { evidenceShare, type DriftWatch, type StatisticDrift } from '../drift-watch.ts';
 import { html, setText, type View } from './dom.ts';
 import { histogramView } from './histogram-view.ts';

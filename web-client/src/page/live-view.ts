@@ -2,7 +2,7 @@ import { FrameLoop, type FrameResult } from '@serin/device/frame-loop';
 import { createRenderedCamera } from '@serin/device/rendered-camera';
 import type { RawWindow } from '@serin/device/ports';
 import { seededRandom } from '@serin/inference/random';
-import { designLight, frameBytes, type Light } from '@serin/inference/scene';
+import { designLight, frameBytes, type Light } from '@serin/inference/bin-scene/parameters';
 import { DDSketch } from '@serin/stats/dd-sketch';
 import { browserClock } from '../browser-clock.ts';
 import { startDriftWatch, stepDriftWatch } from '../drift-watch.ts';

@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { designLight } from '@serin/inference/scene';
-import { trainBinCamera } from '@serin/models/examples/bin-camera/train';
+import { designLight } from '@serin/inference/bin-scene/parameters';
+import { trainBinPicking } from '@serin/models/examples/bin-picking/train';
 import { describePart, type BundlePart, type Manifest } from '@serin/protocol/bundle/manifest';
 import type { Keyset } from '@serin/protocol/bundle/keyset';
 import { createKeyPair, importSigningKey, signDocument, type SignedDocument, type SigningKey } from '@serin/protocol/bundle/signing';
@@ -36,7 +36,14 @@ export async function makeSignedVersion(version = 3): Promise<SignedVersion> {
   const model = modelName.parse('picker');
   const keyset: Keyset = { v: 1, fleet, version: 1, expires: Date.now() + year, roles: { root: role(root), release: role(release), director: role(director) } };
 
-  const trained = await trainBinCamera({ seed: 1, baseFrames: 3000, epochs: 3, light: designLight, framesPerWindow: 60 });
+  const trained = await trainBinPicking({
+    seed: 1,
+    baseFrames: 160,
+    epochs: 1,
+    light: designLight,
+    framesPerWindow: 60,
+    start: 'starter',
+  });
   const blobs = new Map<Digest, Uint8Array>();
   const files: Manifest['files'] = [];
   for (const part of trained.files) {

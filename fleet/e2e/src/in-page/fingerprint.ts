@@ -3,7 +3,8 @@ import { sha256 } from '@serin/protocol/digest';
 import { bootId, digest, modelName } from '@serin/protocol/ids';
 import { measureImage } from '@serin/inference/image-statistics';
 import { seededRandom } from '@serin/inference/random';
-import { designLight, frameChannels, frameHeight, frameWidth, renderFrame } from '@serin/inference/scene';
+import { designLight, frameChannels, frameHeight, frameWidth } from '@serin/inference/bin-scene/parameters';
+import { renderBin } from '@serin/inference/bin-scene/render';
 import { DDSketch } from '@serin/stats/dd-sketch';
 import { correctedPsi, hellinger, jensenShannon } from '@serin/stats/distances';
 import { initialDrift, stepDrift } from '@serin/stats/drift-detector';
@@ -16,10 +17,10 @@ const hash = (value: unknown): Promise<string> => sha256(value instanceof Uint8A
 export async function fingerprint(): Promise<Record<string, string>> {
   const random = seededRandom('fingerprint');
   const shape = { width: frameWidth, height: frameHeight, channels: frameChannels };
-  const frames = Array.from({ length: 200 }, () => renderFrame(random, designLight).pixels);
+  const frames = Array.from({ length: 200 }, () => renderBin(random, designLight).pixels);
   const measured = frames.map((pixels) => measureImage(pixels, shape, { brightness: 0, contrast: 0, sharpness: 0 }));
   const dark = Array.from({ length: 200 }, () =>
-    measureImage(renderFrame(random, { ...designLight, level: 0.6 }).pixels, shape, { brightness: 0, contrast: 0, sharpness: 0 }),
+    measureImage(renderBin(random, { ...designLight, level: 0.6 }).pixels, shape, { brightness: 0, contrast: 0, sharpness: 0 }),
   );
 
   const edges = equalMassEdges(

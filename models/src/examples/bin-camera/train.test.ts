@@ -11,7 +11,7 @@ import { evaluate, type Evaluation } from '../../evaluate/metrics.ts';
 import { openSession, runtimeTensor } from '../../onnx/session.ts';
 import type { TrainedVersion } from '../../package/version.ts';
 import { predict } from './predict.ts';
-import { spoilVersion } from './spoiled.ts';
+import { spoilVersion } from '../../package/spoiled.ts';
 import { trainBinCamera, type TrainingProgress, type TrainingRequest } from './train.ts';
 
 const eveningLight: Light = { level: 0.45, warmth: 0.6, noise: 3 };
