@@ -52,7 +52,7 @@ test('the gradients of a classifier exported elsewhere, by every one of its weig
   ]);
   const found = await backward.run(feeds);
   for (const [index, [name, { data, dims }]] of weights.entries()) {
-    const gradient = found.[gradients.get(name) ?? '']?.data as Float32Array;
+    const gradient = found[gradients.get(name) ?? '']?.data as Float32Array;
     expect(gradient.every(Number.isFinite), name).toBe(true);
     // Differences cost two runs each: a few weights of all depths and kinds.
     if (index % 20 !== 0) continue;
