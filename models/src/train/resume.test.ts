@@ -99,6 +99,14 @@ describe('a run that is stopped and goes on', () => {
     expect(rest.digest).toBe(whole.digest);
   });
 
+  test('has nothing left to do at its end, and gives the same again', async () => {
+    const checkpoint = { folder: await freshFolder(), everySteps: 1 };
+    await train(options({ checkpoint }));
+    const again = await train(options({ checkpoint }));
+    expect(again.resumedFrom).toBe(60);
+    expect(essence(again)).toEqual(essence(whole));
+  });
+
   test('counts the seconds of all its parts', async () => {
     const checkpoint = { folder: await freshFolder(), everySteps: 10 };
     let time = 0;

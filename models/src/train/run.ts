@@ -1,5 +1,5 @@
 import { sha256 } from '@serin/protocol/digest';
-import { asSerinError } from '@serin/protocol/errors';
+import { asSerinError, SerinError } from '@serin/protocol/errors';
 
 import type { Batch } from '../data/batch-source.ts';
 import type { Model, Tensor } from '../onnx/graph.ts';
@@ -63,7 +63,6 @@ export async function startRun(parts: RunParts): Promise<Run> {
   const { model, validate, signal, averaging, now = () => performance.now() } = options;
   const steps = Math.max(1, Math.floor(order.stepsPerEpoch * options.epochs));
   const which = averaging === undefined ? 'weights' : 'average';
-  const learnt = (): Model => withWeights(model, trainer.weights(which));
   const fingerprint = options.checkpoint === undefined ? {} : await fingerprintOf(parts, steps);
   const checkpoints = options.checkpoint === undefined ? undefined : await openCheckpoints<Notes>(options.checkpoint.folder);
 
@@ -88,12 +87,11 @@ export async function startRun(parts: RunParts): Promise<Run> {
   let writing: Promise<void> = Promise.resolve();
   let writtenAt = now();
   const write = async (step: number, seconds: number, into: Checkpoints<Notes>): Promise<void> => {
-    const content: Checkpoint<Notes> = {
-      step,
-      fingerprint,
-      notes: structuredClone({ history, standing, seconds: secondsBefore + seconds }),
-      vectors: { ...trainer.state(), ...vectorsOf(best) },
-    };
+    const vectors = { ...trainer.state(), ...vectorsOf(best) };
+    // The next step will find out; a run must not go on from there.
+    if (Object.values(vectors).some((vector) => !isFinite(vector))) return;
+    const notes = structuredClone({ history, standing, seconds: secondsBefore + seconds });
+    const content: Checkpoint<Notes> = { step, fingerprint, notes, vectors };
     try {
       checkpoint = { file: await into.write(content), step };
     } catch (error) {
@@ -155,17 +153,29 @@ export async function startRun(parts: RunParts): Promise<Run> {
     },
     lastLoss: () => history.points.at(-1)?.loss ?? Number.NaN,
     history: (step) => lossPoints(history, step),
-    model: () => (best === undefined ? learnt() : withWeights(model, best)),
+    model: () => {
+      const weights = best ?? trainer.weights(which);
+      const bad = [...weights].find(([, { data }]) => !isFinite(data as Float32Array));
+      if (bad !== undefined)
+        throw new SerinError('TRAINING_DIVERGED', { detail: `the weight ${bad[0]} holds a number that is not finite after the last step` });
+      return withWeights(model, weights);
+    },
     settle: async () => {
       await writing.catch(() => {});
     },
   };
 }
 
+const courseSamples = 2000;
+
 /** Everything that decides the weights, so that a run never goes on from another's state unknowingly. */
 async function fingerprintOf({ options, optimiser, trainer, examples }: RunParts, steps: number): Promise<Fingerprint> {
   const { model, schedule = warmUpCosine(), validate } = options;
-  const course = Array.from({ length: steps }, (_, index) => [schedule(index + 1, steps), optimiser.correction(index + 1)]);
+  const samples = Math.min(steps, courseSamples);
+  const course = Array.from({ length: samples }, (_, index) => {
+    const step = 1 + Math.floor((index * steps) / samples);
+    return [schedule(step, steps), optimiser.correction(step)];
+  });
   return {
     'network, loss and optimiser': await sha256(writeModel(trainer.graph.model)),
     'first weights': await weightDigest(model),
@@ -184,6 +194,8 @@ async function fingerprintOf({ options, optimiser, trainer, examples }: RunParts
     data: options.dataDigest ?? 'not said',
   };
 }
+
+const isFinite = (vector: Float32Array): boolean => vector.every((value) => Number.isFinite(value));
 
 const vectorsOf = (best: ReadonlyMap<string, Tensor> | undefined): Record<string, Float32Array> =>
   Object.fromEntries([...(best ?? [])].map(([name, { data }]) => [bestPrefix + name, data as Float32Array]));

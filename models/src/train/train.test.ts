@@ -158,6 +158,13 @@ describe('early stopping', () => {
   });
 });
 
+test('weights that leave the finite in the very last step are not handed out', async () => {
+  await expect(trainXor({ epochs: 0.1, rate: 3e38, optimiser: sgd(), schedule: () => 1e30 })).rejects.toMatchObject({
+    code: 'TRAINING_DIVERGED',
+    detail: expect.stringMatching(/the weight .* holds a number that is not finite after the last step/) as string,
+  });
+});
+
 describe('a number that is not finite ends the run with its likely cause:', () => {
   const line = (seed = 1): Model => defineModel('line', seed, (nn) => nn.output('y', nn.dense(nn.input('x', 'float32', [2]), 1, { name: 'layer' })));
   const source = (change: (batch: { x: Float32Array; targets: Float32Array }, made: number) => void = () => {}): BatchSource => {
