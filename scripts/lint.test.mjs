@@ -65,7 +65,7 @@ test.each([
   ['edge-agent/src/probe.ts', '@serin/device/ports'],
   ['edge-agent/src/probe.ts', 'node:fs'],
   ['fleet/simulator/src/probe.ts', '@serin/edge-agent/link'],
-  ['models/src/probe.ts', '@serin/inference/scene'],
+  ['models/src/probe.ts', '@serin/inference/random'],
   ['control-plane/src/probe.ts', '@serin/models/onnx/graph'],
   ['control-plane/console/src/probe.tsx', '@serin/protocol/api/client'],
   ['fleet/cli/src/probe.ts', '@serin/protocol/api/client'],

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { seededRandom } from '@serin/inference/random';
 import { SerinError } from '@serin/protocol/errors';
 
-import { createNetwork } from '../examples/bin-camera/network.ts';
+import { createNetwork } from '../examples/bin-picking/network.ts';
 import { createGraphBuilder } from './builder.ts';
 import { createModel, float, floats, int, ints, text, type Model } from './graph.ts';
 import { inspectModel } from './inspect.ts';
@@ -56,7 +56,7 @@ test('what is written is read back', () => {
 test('the runtime loads what is written', async () => {
   const session = await openSession(writeModel(createNetwork(1)));
   expect(session.inputNames).toEqual(['frame']);
-  expect(session.outputNames).toEqual(['probabilities']);
+  expect(session.outputNames).toEqual(['heat', 'pose']);
   await session.release();
 });
 
@@ -171,11 +171,11 @@ test('a tensor whose shape promises more than it holds is refused without alloca
 
 test('a summary names inputs, outputs, operators, parameters and opset', () => {
   const summary = inspectModel(writeModel(createNetwork(1)));
-  expect(summary.inputs).toEqual([{ name: 'frame', type: 'uint8', dims: ['N', 32, 32, 3] }]);
-  expect(summary.outputs).toEqual([{ name: 'probabilities', type: 'float32', dims: ['N', 5] }]);
-  expect(summary.operators).toMatchObject({ Conv: 3, Relu: 4, Gemm: 2, Softmax: 1, Cast: 1 });
+  expect(summary.inputs).toEqual([{ name: 'frame', type: 'uint8', dims: ['N', 128, 128, 3] }]);
+  expect(summary.outputs[0]).toEqual({ name: 'heat', type: 'float32', dims: ['N', 4, 32, 32] });
+  expect(summary.operators).toMatchObject({ Conv: 13, Relu: 11, Add: 5, Resize: 1, Cast: 1 });
   expect(summary.opset).toBe(17);
-  expect(summary.parameters).toBe(35_342);
+  expect(summary.parameters).toBe(207_503);
   expect(summary.externalData).toBe(false);
 });
 
