@@ -39,7 +39,7 @@ export function inferNode(node: Node, types: ReadonlyMap<string, ValueType>, con
     },
     fixed: (index, what) => {
       const values = constant(index);
-      if (values === undefined) throw unsupported(node, `its ${what} are computed at run time`, 'Export the model with fixed shapes');
+      if (values === undefined) throw unsupported(node, `its ${what}: known only at run time`, 'Export the model with fixed shapes');
       return values;
     },
   });

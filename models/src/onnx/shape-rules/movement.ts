@@ -111,7 +111,7 @@ export function slicedAxes(node: Node, dims: readonly number[], constant: (index
   const list = (index: number, name: string): readonly number[] | undefined =>
     constant(index) ?? (node.attributes[name] === undefined ? undefined : numbersAttribute(node, name, []));
   const [starts, ends] = [list(1, 'starts'), list(2, 'ends')];
-  if (starts === undefined || ends === undefined) throw unsupported(node, 'its bounds are computed at run time', 'Export the model with fixed shapes');
+  if (starts === undefined || ends === undefined) throw unsupported(node, 'its bounds: known only at run time', 'Export the model with fixed shapes');
   const axes = list(3, 'axes') ?? range(starts.length);
   const steps = constant(4) ?? starts.map(() => 1);
   return axes.map((given, index) => {

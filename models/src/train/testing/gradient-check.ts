@@ -41,7 +41,7 @@ export interface GradientCheck {
 export type CheckedInput = (dims: readonly number[], values?: Values) => string;
 
 /**
- * Checks gradients against differences of the graph itself. `build` writes a graph from inputs it declares and returns
+ * Checks gradients against differences of the graph itself, and on the way the shapes of its outputs. `build` writes a graph from inputs it declares and returns
  * the (floating-point) outputs to look at. They are summed under random weights, so that a wrong gradient of any element
  * shows; each input is then moved along random directions, in a five-point difference.
  */
@@ -62,7 +62,8 @@ export async function checkGradient(build: (tape: Tape, input: CheckedInput) => 
   const gradients = differentiate(tape, loss, names);
   // Twins, because two inputs may share one gradient and a graph output is named once.
   const gradientNames = new Map(names.map((name) => [name, tape.add('Identity', [gradients.get(name) ?? ''])]));
-  for (const output of [loss, ...gradientNames.values()]) tape.output(output);
+  const seen = outputs.map((output) => tape.add('Identity', [output]));
+  for (const output of [loss, ...gradientNames.values(), ...seen]) tape.output(output);
 
   const session = await openSession(writeModel({ ...createModel(tape.finish()), opsets: { '': opset } }));
   try {
@@ -73,6 +74,11 @@ export async function checkGradient(build: (tape: Tape, input: CheckedInput) => 
         ),
       );
     const analytic = await run();
+    for (const output of seen) {
+      const { dims } = tape.type(output);
+      const made = analytic[output]?.dims ?? [];
+      if (made.join() !== dims.join()) throw new Error(`an output has the shape [${made.join()}], its shape rule says [${dims.join()}]`);
+    }
     for (const [name, data] of values) {
       const gradient = analytic[gradientNames.get(name) ?? ''];
       const { dims } = tape.type(name);
