@@ -64,11 +64,12 @@ test('the gradients of a classifier exported elsewhere, by every one of its weig
     };
     // Along the gradient itself, by steps that move the loss by little but more than float32 rounds.
     const errors: number[] = [];
-    for (const change of [0.05, 0.01, 0.002]) {
+    for (const change of [0.05, 0.01, 0.002, 0.0005]) {
       const distance = change / squared;
       errors.push(Math.abs(((await lossAt(distance)) - (await lossAt(-distance))) / (2 * change) - 1));
     }
-    expect(Math.min(...errors), name).toBeLessThan(0.03);
+    // A long step may make a variance negative.
+    expect(Math.min(...errors.filter(Number.isFinite)), name).toBeLessThan(0.03);
   }
   await Promise.all([backward.release(), forward.release()]);
 });
