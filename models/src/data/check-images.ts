@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 
-import { SerinError } from '@serin/protocol/errors';
-
+import { throwIfCancelled } from '../train/cancellation.ts';
 import { checkWhole, type Example, type ImageDataset, type Reading } from './dataset.ts';
 import { checkFrame, decodeImage, type DecodeLimits, type FrameSettings } from './decode.ts';
 import { FileProblem, readInside } from './folder.ts';
@@ -61,7 +60,7 @@ function liesBeyond(object: Placed, size: { readonly width: number; readonly hei
 
 /**
  * Reads and decodes every picture once, a few at a time and keeping none, before anything is trained on them.
- * The dataset that comes back is the sound part of the one given.
+ * The dataset that comes back is the sound part of the one given, with a digest of all that training sees of it.
  */
 export async function checkImages(dataset: ImageDataset, frame: FrameSettings, options: CheckOptions = {}): Promise<Reading> {
   const { duplicates = 'refuse', concurrency = 4, onProgress, signal, fileBytesMax = fileBytesMaxDefault } = options;
@@ -71,7 +70,7 @@ export async function checkImages(dataset: ImageDataset, frame: FrameSettings, o
   const digests: string[] = Array.from({ length: examples.length }, () => '');
   let done = 0;
   await inParallel(examples.length, concurrency, async (index) => {
-    if (signal?.aborted === true) throw new SerinError('CANCELLED', { cause: signal.reason });
+    throwIfCancelled(signal);
     const example = examples[index] as Example;
     try {
       const bytes = await readInside(folder, example.path, fileBytesMax);
@@ -98,6 +97,7 @@ function sortOut(
   const problems = noProblems();
   const firsts = new Map<string, Example>();
   const sound: Example[] = [];
+  const content = createHash('sha256').update(JSON.stringify([dataset.kind, dataset.labels]));
   let dropped = 0;
   dataset.examples.forEach((example, index) => {
     const { path: file, from } = example;
@@ -109,12 +109,13 @@ function sortOut(
     if (first === undefined) {
       firsts.set(digest, example);
       sound.push(example);
+      content.update(JSON.stringify([file, example.split, example.label, example.objects, digest]));
     } else if (first.label !== example.label) report('label-conflict', `the same picture is ${first.path} with the label "${dataset.labels[first.label]}"`);
     else if (duplicates === 'refuse') report('duplicate', `the same picture is ${first.path}`);
     else dropped += 1;
   });
   const notes = dropped === 0 ? dataset.notes : [...dataset.notes, `${dropped} cop${dropped === 1 ? 'y' : 'ies'} of other pictures left out`];
-  const checked = { ...dataset, examples: sound, notes };
+  const checked = { ...dataset, examples: sound, notes, digest: content.digest('hex') };
   if (dropped > 0 && problems.total === 0) checkWhole(checked, dataset.folder, problems);
   return { dataset: checked, problems };
 }

@@ -34,6 +34,8 @@ export interface ImageDataset {
   readonly examples: readonly Example[];
   /** What was left out on purpose, in words. */
   readonly notes: readonly string[];
+  /** Of labels, objects, splits and the bytes of all pictures, once these were checked: equal data, equal digest. */
+  readonly digest?: string;
 }
 
 /** A dataset as far as it is sound, and what is wrong with the rest. */

@@ -53,6 +53,9 @@ export function imageSource(options: ImageSourceOptions, encode: Encode = defaul
   });
 }
 
+/** For the thread that prepares batches. */
+export const createSource = (settings: unknown): BatchSource => imageSource(settings as ImageSourceOptions);
+
 function defaultEncode({ kind, labels, examples }: ImageDataset): Encode {
   if (kind === 'classes') return classTargets(labels.length);
   return objectTargets(examples.reduce((most, { objects }) => Math.max(most, objects.length), 1));

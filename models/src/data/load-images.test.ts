@@ -181,3 +181,14 @@ test('a file larger than the limit is not read, and a folder beside a wrong fram
     code: 'NOT_FOUND',
   });
 });
+
+test('the digest of a checked set changes with its pictures, labels and splits, and with nothing else', async () => {
+  await writeFiles(folder, { 'a/1.png': await picture(1), 'b/2.png': await picture(2) });
+  const digest = async (more: object = {}): Promise<string | undefined> => (await loadImages(folder, { kind: 'folders' }, { frame, shares, ...more })).digest;
+  const first = await digest();
+  expect(first).toMatch(/^[0-9a-f]{64}$/);
+  expect(await digest({ concurrency: 1, frame: { ...frame, width: 30 } })).toBe(first);
+  expect(await digest({ labels: ['b', 'a'] })).not.toBe(first);
+  await writeFiles(folder, { 'b/2.png': await picture(3) });
+  expect(await digest()).not.toBe(first);
+});
