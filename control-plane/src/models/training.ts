@@ -23,9 +23,10 @@ export interface TrainingSettings {
   threads: number;
 }
 
-/** Of a network that knows the parts already: about a thousand frames suffice to make it know the light. */
+/** Training begins with a network that knows the parts already, so that a few hundred frames suffice; another light takes some more. */
 const baseFrames = 400;
-const epochs = 2;
+const epochs = 1;
+const retrainEpochs = 2;
 
 export const usualRequest = ({ framesPerWindow, threads }: TrainingSettings): Omit<JobRequest, 'kind' | 'seed'> => ({
   baseFrames,
@@ -59,7 +60,8 @@ export function createTraining(context: PublishContext, settings: TrainingSettin
   return {
     async prepare(job, folder) {
       const params = jobParams.parse(job.params);
-      await writeRequest(folder, { ...usualRequest(settings), kind: job.kind, seed: params.seed });
+      const request = { ...usualRequest(settings), kind: job.kind, seed: params.seed };
+      await writeRequest(folder, job.kind === 'retrain' ? { ...request, epochs: retrainEpochs } : request);
       const champion = await championOf(store.db, job.model);
       if (job.kind === 'spoil') {
         if (champion === undefined) throw new SerinError('NOT_FOUND', { detail: `${job.model} has no version in service to spoil` });

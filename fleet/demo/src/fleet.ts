@@ -169,12 +169,11 @@ async function untilLive(api: ApiClient, wanted: number, say: (line: string) => 
     const job = jobs.find(({ status }) => status === 'RUNNING' || status === 'QUEUED');
     const failed = jobs.find(({ kind }) => kind === 'train');
     if (job === undefined && failed?.status === 'FAILED') say(`the training failed: ${failed.error?.detail ?? 'see the server log'}`);
-    const line =
-      job === undefined
-        ? `${live} of ${wanted} devices infer`
-        : `${job.stage || 'queued'}: ${Math.round(job.fraction * 100)} %, ${live} of ${wanted} devices infer`;
-    if (line !== said) say(line);
-    said = line;
+    const infer = `${live} of ${wanted} devices infer`;
+    // A training tells every quarter of its way, not every second.
+    const step = job === undefined ? infer : `${job.stage} ${Math.floor(job.fraction * 4)} ${infer}`;
+    if (step !== said) say(job === undefined ? infer : `${job.stage || 'queued'}: ${job.message}; ${infer}`);
+    said = step;
     await new Promise((resolve) => setTimeout(resolve, 1000));
   }
 }
