@@ -1,0 +1,120 @@
+import { expect, test } from 'vitest';
+
+import { designLight, partKinds, type Light } from '@serin/inference/bin-scene/parameters';
+import { seededRandom } from '@serin/inference/random';
+import { golden as goldenSchema } from '@serin/protocol/bundle/golden';
+import { profile as profileSchema } from '@serin/protocol/bundle/profile';
+import { fromBase64 } from '@serin/protocol/digest';
+
+import type { DetectionEvaluation } from '../../evaluate/detection.ts';
+import { openSession, runtimeTensor } from '../../onnx/session.ts';
+import type { TrainedVersion } from '../../package/version.ts';
+import { learningWeights } from '../../train/layers.ts';
+import { renderBins, type BinSample } from './data.ts';
+import { createNetwork } from './network.ts';
+import { judgeModel } from './predict.ts';
+import { startFrom } from './start.ts';
+import { openStarter, packStarter, readStarter } from './starter.ts';
+import { trainBinPicking, type BinPickingRequest, type TrainingProgress } from './train.ts';
+
+/** Dark and orange: what the demo fleet's hall turns to. */
+const eveningLight: Light = { level: 0.3, warmth: 0.8, noise: 3 };
+const request: BinPickingRequest = { seed: 7, baseFrames: 320, epochs: 1, light: designLight, framesPerWindow: 60, start: 'starter' };
+
+const fileOf = (version: TrainedVersion, path: string): Uint8Array => {
+  const file = version.files.find((one) => one.path === path);
+  if (file === undefined) throw new Error(`no ${path}`);
+  return file.bytes;
+};
+const jsonOf = (version: TrainedVersion, path: string): unknown => JSON.parse(new TextDecoder().decode(fileOf(version, path)));
+
+async function judge(version: TrainedVersion, light: Light): Promise<DetectionEvaluation> {
+  const session = await openSession(fileOf(version, 'model.u8s8.onnx'));
+  const result = await judgeModel(session, renderBins(seededRandom('judge'), light, 120));
+  await session.release();
+  return result;
+}
+
+const samplesUnder = (light: Light, count: number): BinSample[] => renderBins(seededRandom('samples'), light, count);
+
+async function expectGoldenHolds(version: TrainedVersion): Promise<void> {
+  for (const variant of ['u8s8', 'fp32']) {
+    const golden = goldenSchema.parse(jsonOf(version, `golden.${variant}.json`));
+    const session = await openSession(fileOf(version, `model.${variant}.onnx`));
+    expect(golden.vectors.length).toBeGreaterThan(2);
+    let parts = 0;
+    for (const { inputs, outputs } of golden.vectors) {
+      const { data, shape } = inputs['frame'] ?? { data: '', shape: [] };
+      const results = await session.run({ frame: runtimeTensor('uint8', fromBase64(data), shape) });
+      const found = results['detections']?.data as Float32Array;
+      outputs['detections']?.forEach((value, index) => expect(Math.abs(value - (found[index] ?? 9))).toBeLessThanOrEqual(golden.tolerance));
+      parts += found.filter((value, index) => index % 5 === 4 && value > 0.3).length;
+    }
+    expect(parts).toBeGreaterThan(2);
+    await session.release();
+  }
+}
+
+test('a version begun at the starter works in the design light, fails in the evening, and recovers by retraining on a few frames', async () => {
+  const stages: TrainingProgress[] = [];
+  const first = await trainBinPicking(request, { threads: 2, onProgress: (progress) => stages.push(progress) });
+  expect(first.gate.passed).toBe(true);
+  expect(first).toMatchObject({ task: 'detection', labels: partKinds.map(({ label }) => label) });
+  expect([...new Set(stages.map(({ stage }) => stage))]).toEqual(['data', 'train', 'quantise', 'evaluate', 'package']);
+  expect(stages.map(({ fraction }) => fraction)).toEqual(stages.map(({ fraction }) => fraction).toSorted((a, b) => a - b));
+  expect(Math.abs((first.metrics['map50'] ?? 0) - (first.metrics['map50Fp32'] ?? 1))).toBeLessThan(0.01);
+  await expectGoldenHolds(first);
+  const profile = profileSchema.parse(jsonOf(first, 'profile.json'));
+  expect(profile.statistics.map(({ name }) => name)).toEqual(['brightness', 'contrast', 'sharpness', 'confidence']);
+
+  expect((await judge(first, designLight)).rightShare).toBeGreaterThanOrEqual(0.93);
+  expect((await judge(first, eveningLight)).rightShare).toBeLessThan(0.7);
+
+  const champion = fileOf(first, 'model.u8s8.onnx');
+  const retraining = { ...request, seed: 8, baseFrames: 1280, samples: samplesUnder(eveningLight, 200), champion, start: champion };
+  const second = await trainBinPicking(retraining, { threads: 2 });
+  expect(second.gate.checks.map(({ name }) => name)).toContain('against_champion');
+  expect(second.gate.passed).toBe(true);
+  expect(second.weightDigest).not.toBe(first.weightDigest);
+  expect(second.metrics['championDifference']).toBeGreaterThan(0.2);
+  expect((await judge(second, eveningLight)).rightShare).toBeGreaterThanOrEqual(0.9);
+  expect((await judge(second, designLight)).rightShare).toBeGreaterThanOrEqual(0.9);
+  expect(profileSchema.parse(jsonOf(second, 'profile.json')).statistics[0]?.mean).toBeLessThan(50);
+}, 300_000);
+
+test('the same seed gives the same files', async () => {
+  const small = { ...request, baseFrames: 64, samples: samplesUnder(designLight, 70) };
+  const [one, two] = [await trainBinPicking(small), await trainBinPicking(small)];
+  expect(two.weightDigest).toBe(one.weightDigest);
+  expect(two.files).toEqual(one.files);
+}, 120_000);
+
+test('a cancelled training stops', async () => {
+  const cancel = new AbortController();
+  const onProgress = ({ stage }: TrainingProgress): void => {
+    if (stage === 'train') cancel.abort();
+  };
+  await expect(trainBinPicking(request, { signal: cancel.signal, onProgress })).rejects.toMatchObject({ code: 'CANCELLED' });
+});
+
+test('too few samples, and weights of another network, are refused', async () => {
+  await expect(trainBinPicking({ ...request, samples: samplesUnder(designLight, 12) })).rejects.toMatchObject({ code: 'TRAINING_DATA_INSUFFICIENT' });
+  const network = createNetwork(1);
+  const { graph } = await openStarter();
+  const initialisers = new Map([...graph.initialisers].filter(([name]) => name !== 'conv3.weight.int8'));
+  expect(() => startFrom(network, { ...network, graph: { ...graph, initialisers } })).toThrow(/no numbers in conv3.weight, the network 9216/);
+});
+
+test('a starter holds every weight within half of its step', () => {
+  const network = createNetwork(5);
+  const bytes = packStarter(network);
+  expect(bytes.length).toBeLessThan(150_000);
+  const read = startFrom(createNetwork(6), readStarter(bytes));
+  for (const name of learningWeights(network)) {
+    const [wanted, found] = [network, read].map((model) => model.graph.initialisers.get(name)?.data as Float32Array);
+    const largest = wanted?.reduce((most, value) => Math.max(most, Math.abs(value)), 0) ?? 0;
+    const off = wanted?.reduce((most, value, index) => Math.max(most, Math.abs(value - (found?.[index] ?? 9))), 0);
+    expect(off).toBeLessThanOrEqual(largest / 30 + 1e-6);
+  }
+  expect(() => readStarter(bytes.subarray(10))).toThrow(/starter/);
+});
