@@ -217,7 +217,7 @@ test('what is not supported is refused with the node, the attribute and a way ou
   unsupported(refusal('Resize', [image], { keep_aspect_ratio_policy: text('not_larger') }, doubled), 'keep_aspect_ratio_policy');
   unsupported(
     refusal('Resize', [image, [4]], {}, () => []),
-    'computed',
+    'its scales',
   );
   unsupported(refusal('MaxPool', [[1, 2, 5]], { kernel_shape: ints([1]), strides: ints([3]), ceil_mode: int(1) }), 'ceil_mode');
   unsupported(refusal('BatchNormalization', [image, [2], [2], [2], [2]], { spatial: int(0) }), 'spatial');
