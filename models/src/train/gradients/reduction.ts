@@ -6,9 +6,7 @@ import { filledLike, scaled, type GradientContext, type GradientRule } from './r
 
 interface Reduced {
   readonly axes: readonly number[];
-  /** The input's shape with every reduced axis at 1. */
-  readonly kept: readonly number[];
-  /** The gradient and the output in that shape: both broadcast to the input. */
+  /** The gradient and the output with the reduced axes in place again: both broadcast to the input. */
   readonly gradient: string;
   readonly output: () => string;
 }
@@ -18,8 +16,12 @@ function reducedBy({ tape, node, gradient, output, input }: GradientContext): Re
   const given = tape.constantValue(input(1));
   const axes = reducedAxes(node, given === undefined ? undefined : Array.from(given.data as BigInt64Array, Number), dims.length);
   const kept = dims.map((dim, axis) => (axes.includes(axis) ? 1 : dim));
-  const unsqueezed = (value: string): string => (tape.type(value).dims.join() === kept.join() ? value : tape.add('Reshape', [value, tape.longs(kept)]));
-  return { axes, kept, gradient: unsqueezed(gradient), output: () => unsqueezed(output) };
+  const unsqueezed = (value: string): string => {
+    const found = tape.type(value).dims;
+    // A single number broadcasts as it is.
+    return found.length === 0 || found.join() === kept.join() ? value : tape.add('Reshape', [value, tape.longs(kept)]);
+  };
+  return { axes, gradient: unsqueezed(gradient), output: () => unsqueezed(output) };
 }
 
 /** The gradient times a slope that depends on the input. */
