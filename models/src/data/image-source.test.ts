@@ -14,7 +14,7 @@ import type { ImageDataset } from './dataset.ts';
 import { decodeImage, type FrameSettings } from './decode.ts';
 import { createByteCache } from './frame-cache.ts';
 import { frameSource } from './frame-source.ts';
-import { imageSource } from './image-source.ts';
+import { createSource, imageSource } from './image-source.ts';
 import { loadImages } from './load-images.ts';
 import { inParallel } from './parallel.ts';
 import { TrainingDataError } from './problems.ts';
@@ -145,7 +145,7 @@ test('a picture that was spoilt or taken away while training is named', async ()
 
 test('a source is plain data until it is opened, so another thread can open it', async () => {
   const options = { dataset: boxes, split: 'train' as const, frame, augment: changes };
-  const [here, there] = [imageSource(options), imageSource(structuredClone(options))];
+  const [here, there] = [imageSource(options), createSource(structuredClone(options))];
   expect(await there.fill(Int32Array.of(1, 2), seededRandom(1))).toEqual(await here.fill(Int32Array.of(1, 2), seededRandom(1)));
 });
 
