@@ -20,16 +20,15 @@ export function blockedConv(writer: BlockedWriter, node: Node): boolean {
 
   const relu = bias === '' || type(bias).dims.length === 1 ? followingRelu(writer, y) : undefined;
   const activation = relu === undefined ? {} : { activation: text('Relu') };
-  const parts = isNarrow || isDepthwise || relu !== undefined || bias !== '' ? 1 : balancedParts(writer, geometry, type(y).dims, depth);
   const padded = padAside(writer, x, y, geometry);
   const image = padded.image ?? (isNarrow ? writer.plain(x) : writer.blocked(x));
   const turned = padded.image === undefined || isNarrow ? image : writer.addBlocked('ReorderInput', [image]);
-  const weights = isNarrow || isDepthwise ? narrowFilters(writer, w) : blockedFilters(writer, w, parts);
+  const weights = isNarrow || isDepthwise ? narrowFilters(writer, w) : blockedFilters(writer, w);
   const made = writer.addBlocked('Conv', [turned, weights, ...(bias === '' ? [] : [writer.plain(bias)])], {
-    ...windowAttributes({ ...geometry, pads: padded.pads, group: group * parts }),
+    ...windowAttributes({ ...geometry, pads: padded.pads }),
     ...activation,
   });
-  writer.keep(relu ?? y, parts === 1 ? made : sumParts(writer, made, y, parts));
+  writer.keep(relu ?? y, made);
   return true;
 }
 
@@ -48,22 +47,6 @@ function followingRelu({ readers }: BlockedWriter, y: string): string | undefine
 }
 
 /**
- * The kernel shares out work by rows and by sets of four blocks of filters. The gradient of a weight has few rows, three
- * that two threads cannot share; its channels, the examples, are then added up in parts. The parts follow from the shape
- * alone, so that the sums are the same with any number of threads.
- */
-function balancedParts({ block }: BlockedWriter, { group }: ConvGeometry, [batch = 0, filters = 0, rows = 0]: readonly number[], depth: number): number {
-  const units = batch * Math.ceil(filters / (4 * block)) * rows;
-  return group === 1 && batch === 1 && units % 2 === 1 && units < 8 && depth % (2 * block) === 0 ? 2 : 1;
-}
-
-function sumParts(writer: BlockedWriter, made: string, y: string, parts: number): string {
-  const { dims } = writer.type(y);
-  const sum = writer.add('ReduceSum', [writer.reshape(made, [parts, elementCount(dims)]), writer.longs([0])], { keepdims: int(0) });
-  return writer.reshape(sum, dims);
-}
-
-/**
  * The kernel works out places whose windows reach into the padding one by one, several at a time elsewhere. Where they
  * are most of a row, as in the gradient of a weight, zeros are put aside the picture first.
  */
@@ -75,20 +58,25 @@ function padAside(writer: BlockedWriter, x: string, y: string, { strides, pads }
 }
 
 /** Filters as [filters / block, depth / block, rows, columns, block of depth, block of filters]. */
-function blockedFilters(writer: BlockedWriter, w: string, parts: number): string {
+function blockedFilters(writer: BlockedWriter, w: string): string {
   const { block, type } = writer;
-  const [filters = 0, depth = 0, ...kernel] = type(w).dims;
+  const { dims } = type(w);
+  const [filters = 0, depth = 0, ...kernel] = dims;
   const taps = elementCount(kernel);
-  const dims = [parts * filters, depth / parts, ...kernel];
+  const source = exchangedSource(writer, w);
+  if (source !== undefined) {
+    const blocks = writer.reshape(writer.blocked(source), [depth / block, block, filters / block, taps, block]);
+    return writer.reshape(writer.add('Transpose', [blocks], { perm: ints([2, 0, 3, 1, 4]) }), dims);
+  }
+  const blocks = writer.reshape(writer.plain(w), [filters / block, block, depth / block, block, taps]);
+  return writer.reshape(writer.add('Transpose', [blocks], { perm: ints([0, 2, 4, 3, 1]) }), dims);
+}
+
+/** The gradient of a Conv serves as filters, with examples in the place of depth: what lies in blocks moves as it is. */
+function exchangedSource(writer: BlockedWriter, w: string): string | undefined {
   const maker = writer.maker(w);
   const source = maker?.inputs[0] ?? '';
-  if (maker !== undefined && exchangesBatch(maker) && writer.hasBlocks(source)) {
-    // The gradient of a Conv, examples in the place of its depth: its blocks of filters move as they are.
-    const blocks = writer.reshape(writer.blocked(source), [parts, depth / parts / block, block, filters / block, taps, block]);
-    return writer.reshape(writer.add('Transpose', [blocks], { perm: ints([0, 3, 1, 4, 2, 5]) }), dims);
-  }
-  const blocks = writer.reshape(writer.plain(w), [filters / block, block, parts, depth / parts / block, block, taps]);
-  return writer.reshape(writer.add('Transpose', [blocks], { perm: ints([2, 0, 3, 5, 4, 1]) }), dims);
+  return maker !== undefined && exchangesBatch(maker) && writer.hasBlocks(source) ? source : undefined;
 }
 
 /** Filters over fewer channels than a block has, or over one each. */
@@ -97,9 +85,8 @@ function narrowFilters(writer: BlockedWriter, w: string): string {
   const { dims } = type(w);
   const [filters = 0, depth = 0, ...kernel] = dims;
   const taps = elementCount(kernel);
-  const maker = writer.maker(w);
-  const source = maker?.inputs[0] ?? '';
-  if (maker !== undefined && exchangesBatch(maker) && writer.hasBlocks(source)) {
+  const source = exchangedSource(writer, w);
+  if (source !== undefined) {
     const blocks = writer.reshape(writer.blocked(source), [depth, filters / block, taps * block]);
     return writer.reshape(writer.add('Transpose', [blocks], { perm: ints([1, 0, 2]) }), dims);
   }

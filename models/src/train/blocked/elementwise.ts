@@ -56,12 +56,18 @@ export function blockedReduceSum(writer: BlockedWriter, node: Node): boolean {
   const [y = ''] = node.outputs;
   const given = writer.constant(axes);
   if (!writer.isBlocked(x) || writer.type(x).type !== 'float32' || given === undefined) return false;
-  if (reducedAxes(node, given, 4).toSorted((a, b) => a - b).join() !== '0,2,3') return false;
+  if (
+    reducedAxes(node, given, 4)
+      .toSorted((a, b) => a - b)
+      .join() !== '0,2,3'
+  )
+    return false;
   const [batch, blocks, height, width, block] = inMemory(writer, x);
-  const pixels = height * width;
+  // With one block all examples are one picture.
+  const [pictures, pixels] = blocks === 1 ? [1, batch * height * width] : [batch * blocks, height * width];
   const ones = writer.builder.constant(floats([1, pixels], new Float32Array(pixels).fill(1)));
-  const pictures = writer.add('MatMul', [ones, writer.reshape(writer.blocked(x), [batch * blocks, pixels, block])]);
-  const sums = writer.add('ReduceSum', [writer.reshape(pictures, [batch, blocks * block]), writer.longs([0])], { keepdims: int(0) });
+  const each = writer.add('MatMul', [ones, writer.reshape(writer.blocked(x), [pictures, pixels, block])]);
+  const sums = pictures === 1 ? each : writer.add('ReduceSum', [writer.reshape(each, [batch, blocks * block]), writer.longs([0])], { keepdims: int(0) });
   writer.make(y, 'Reshape', [sums, writer.longs(writer.type(y).dims)]);
   return true;
 }

@@ -47,37 +47,63 @@ function weightGradient({ tape, gradient, input }: GradientContext, geometry: Co
   const [batch = 0, channels = 0, ...spatial] = tape.type(input(0)).dims;
   const [, filters = 0, ...places] = tape.type(gradient).dims;
   const rank = kernel.length;
-  const last = rank - 1;
   const depth = channels / group;
   // A dilated last axis would skip channels.
-  const interleaved = depth > 1 && at(dilations, last) === 1;
+  const interleaved = depth > 1 && at(dilations, rank - 1) === 1;
+  const parts = interleaved ? balancedParts(geometry, depth) : 1;
+  const woven = interleaved ? depth / parts : 1;
+  const weave = (values: readonly number[]): number[] => values.map((value, axis) => (axis === rank - 1 ? value * woven : value));
 
   // Pads at the far edge; where no window reached even the input's last rows these are cut off, but one.
   const missed = unreached(geometry, tape.type(input(0)).dims, tape.type(gradient).dims);
   const ends = spatial.map((size, axis) => Math.max(at(pads, rank + axis) - at(missed, axis), 1 - size));
-  const cropped = crop(tape, input(0), ends);
   const sizes = spatial.map((size, axis) => size + Math.min(0, at(ends, axis)));
-  const grouped = group === 1 ? cropped : tape.add('Reshape', [cropped, tape.longs([batch, group, depth, ...sizes])]);
-  const [front, axes] = group === 1 ? [[0], sizes.map((_, axis) => axis + 2)] : [[1, 0], sizes.map((_, axis) => axis + 3)];
-  const channel = front.length;
-  const turned = tape.add('Transpose', [grouped], { perm: ints(interleaved ? [...front, ...axes, channel] : [channel, ...front, ...axes]) });
-  const scale = (values: readonly number[], factor: number): number[] => values.map((value, axis) => (axis === last && interleaved ? value * factor : value));
-  const image = tape.add('Reshape', [turned, tape.longs([interleaved ? 1 : depth, group * batch, ...scale(sizes, depth)])]);
-  const order = [1, 0, ...places.map((_, axis) => axis + 2)];
+  const cropped = crop(tape, input(0), ends);
+  const turned = interleaved ? channelsLast(tape, cropped, group, parts) : channelsFirst(tape, cropped, group);
+  const image = tape.add('Reshape', [turned, tape.longs([interleaved ? parts : depth, group * batch, ...weave(sizes)])]);
 
-  const wide = tape.add('Conv', [image, tape.add('Transpose', [gradient], { perm: ints(order) })], {
+  const exchange = ints([1, 0, ...places.map((_, axis) => axis + 2)]);
+  const wide = tape.add('Conv', [image, tape.add('Transpose', [gradient], { perm: exchange })], {
     kernel_shape: ints(places),
     strides: ints(dilations),
-    dilations: ints(scale(strides, depth)),
-    pads: ints([...scale(pads.slice(0, rank), depth), ...scale(ends, depth).map((end) => Math.max(0, end))]),
+    dilations: ints(weave(strides)),
+    pads: ints([...weave(pads.slice(0, rank)), ...weave(ends).map((end) => Math.max(0, end))]),
     group: int(group),
   });
-  const wanted = scale(kernel, depth);
-  const surplus = wanted.map((size, axis) => size - at(tape.type(wide).dims, axis + 2));
+  const surplus = weave(kernel).map((size, axis) => size - at(tape.type(wide).dims, axis + 2));
   const fitted = crop(tape, wide, surplus);
-  if (!interleaved) return tape.add('Transpose', [fitted], { perm: ints(order) });
-  const taps = tape.add('Reshape', [fitted, tape.longs([filters, ...kernel, depth])]);
-  return tape.add('Transpose', [taps], { perm: ints([0, rank + 1, ...kernel.map((_, axis) => axis + 1)]) });
+  if (!interleaved) return tape.add('Transpose', [fitted], { perm: exchange });
+  const taps = tape.add('Reshape', [fitted, tape.longs([parts, filters, ...kernel, woven])]);
+  const ordered = tape.add('Transpose', [taps], { perm: ints([1, 0, rank + 2, ...kernel.map((_, axis) => axis + 2)]) });
+  return tape.add('Reshape', [ordered, tape.longs([filters, depth, ...kernel])]);
+}
+
+/**
+ * The runtime shares a convolution out by examples and rows. Here there is one example, and its rows are those of the
+ * kernel: three, which two threads share badly. Half of the channels are an example of their own then.
+ */
+const balancedParts = ({ kernel: [rows = 0, ...more], group }: ConvGeometry, depth: number): number =>
+  group === 1 && more.length > 0 && rows % 2 === 1 && rows < 8 && depth % 2 === 0 && depth >= 16 ? 2 : 1;
+
+/** [parts, group, batch, ...sizes, channels] */
+function channelsLast(tape: Tape, value: string, group: number, parts: number): string {
+  const [batch = 0, channels = 0, ...sizes] = tape.type(value).dims;
+  const axes = sizes.map((_, axis) => axis + 1);
+  if (group > 1) {
+    const grouped = tape.add('Reshape', [value, tape.longs([batch, group, channels / group, ...sizes])]);
+    return tape.add('Transpose', [grouped], { perm: ints([1, 0, ...axes.map((axis) => axis + 2), 2]) });
+  }
+  const last = tape.add('Transpose', [value], { perm: ints([0, ...axes.map((axis) => axis + 1), 1]) });
+  if (parts === 1) return last;
+  const apart = tape.add('Reshape', [last, tape.longs([batch, ...sizes, parts, channels / parts])]);
+  return tape.add('Transpose', [apart], { perm: ints([axes.length + 1, 0, ...axes, axes.length + 2]) });
+}
+
+/** [channels, group, batch, ...sizes] */
+function channelsFirst(tape: Tape, value: string, group: number): string {
+  const [batch = 0, channels = 0, ...sizes] = tape.type(value).dims;
+  const grouped = tape.add('Reshape', [value, tape.longs([batch, group, channels / group, ...sizes])]);
+  return tape.add('Transpose', [grouped], { perm: ints([2, 1, 0, ...sizes.map((_, axis) => axis + 3)]) });
 }
 
 /** Without the far rows and columns of which `ends` is negative. */
