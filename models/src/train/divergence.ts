@@ -2,6 +2,7 @@ import { SerinError } from '@serin/protocol/errors';
 
 import type { Batch } from '../data/batch-source.ts';
 import type { Tensor } from '../onnx/graph.ts';
+import type { CheckpointPlace } from './checkpoint-keeper.ts';
 import type { LossPoint } from './loss-history.ts';
 
 /** What is known when a number is not finite. */
@@ -17,7 +18,7 @@ export interface Divergence {
   readonly history: readonly LossPoint[];
   /** The weights the model began with. */
   readonly initial: ReadonlyMap<string, Tensor>;
-  readonly checkpoint: { readonly file: string; readonly step: number } | undefined;
+  readonly checkpoint: CheckpointPlace | undefined;
 }
 
 export const isDiverged = (loss: number, gradientNorm: number): boolean => !Number.isFinite(loss) || !Number.isFinite(gradientNorm);

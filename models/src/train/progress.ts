@@ -1,3 +1,4 @@
+import type { CheckpointPlace } from './checkpoint-keeper.ts';
 import type { Judgement } from './early-stopping.ts';
 
 export interface TrainProgress {
@@ -16,7 +17,7 @@ export interface TrainProgress {
   readonly remainingSeconds: number;
   readonly validation?: Judgement & { readonly best: Judgement | undefined };
   /** Where the run would go on from, were it to end now. */
-  readonly checkpoint?: { readonly file: string; readonly step: number };
+  readonly checkpoint?: CheckpointPlace;
 }
 
 export interface MeterSettings {

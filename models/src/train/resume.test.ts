@@ -6,12 +6,13 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { seededRandom } from '@serin/inference/random';
+import { seededRandom, type Random } from '@serin/inference/random';
 
+import type { Batch } from '../data/batch-source.ts';
 import type { Model } from '../onnx/graph.ts';
 import { mse } from './losses.ts';
 import { sgd } from './optimiser.ts';
-import { xorModel, xorOptions } from './testing/xor.ts';
+import { xorModel, xorOptions, xorSource } from './testing/xor.ts';
 import { train, type TrainOptions, type TrainResult } from './train.ts';
 
 let root = '';
@@ -96,6 +97,7 @@ describe('a run that is stopped and goes on', () => {
     await writeFile(newest.file, 'spoiled');
     const rest = await train(options({ checkpoint }));
     expect(rest.resumedFrom).toBe(30);
+    expect(rest.passedOver).toEqual([`${newest.file} is cut off, or is not a checkpoint`]);
     expect(rest.digest).toBe(whole.digest);
   });
 
@@ -117,6 +119,23 @@ describe('a run that is stopped and goes on', () => {
     const { seconds } = await train(options({ checkpoint, now }));
     expect(seconds).toBeGreaterThan(time / 1000);
     expect(seconds).toBeLessThan(time / 1000 + before);
+  });
+});
+
+test('a run whose numbers leave the finite names the last good checkpoint', async () => {
+  const checkpoint = { folder: await freshFolder(), everySteps: 5 };
+  const { fill, ...source } = xorSource();
+  let made = 0;
+  const torn = (indices: Int32Array, random: Random): Batch => {
+    const batch = fill(indices, random) as Batch;
+    made += 1;
+    if (made === 13) batch.feeds['x']?.data.fill(Number.NaN as never, 0, 1);
+    return batch;
+  };
+  const failing = train(options({ source: { ...source, fill: torn }, checkpoint }));
+  await expect(failing).rejects.toMatchObject({
+    code: 'TRAINING_DIVERGED',
+    detail: expect.stringMatching(/at step 13: the input x of example \d+ .*; the last good checkpoint is .*\.checkpoint of step (5|10)$/) as string,
   });
 });
 

@@ -1,27 +1,26 @@
-import { sha256 } from '@serin/protocol/digest';
-import { asSerinError, SerinError } from '@serin/protocol/errors';
+import { SerinError } from '@serin/protocol/errors';
 
 import type { Batch } from '../data/batch-source.ts';
 import type { Model, Tensor } from '../onnx/graph.ts';
-import { writeModel } from '../onnx/model-file.ts';
 import type { BatchOrder } from './batch-order.ts';
 import { orCancelled } from './cancellation.ts';
-import { openCheckpoints, type Checkpoint, type Checkpoints, type Fingerprint } from './checkpoint.ts';
+import { createKeeper, type CheckpointKeeper } from './checkpoint-keeper.ts';
+import { openCheckpoints, type Checkpoint } from './checkpoint.ts';
 import { divergenceError, isDiverged } from './divergence.ts';
 import { isSpent, noStanding, stand, type Judgement, type Standing } from './early-stopping.ts';
+import { fingerprintOf } from './fingerprint.ts';
 import { addLoss, emptyHistory, lossPoints, type LossHistory, type LossPoint } from './loss-history.ts';
 import type { Optimiser } from './optimiser.ts';
 import type { TrainProgress } from './progress.ts';
-import { warmUpCosine } from './schedule.ts';
 import type { TrainOptions } from './train-options.ts';
 import type { Trainer } from './trainer.ts';
-import { weightDigest, withWeights } from './weights.ts';
+import { withWeights } from './weights.ts';
 
 /** What a run has beside its weights, all of it in its checkpoints. */
 interface Notes {
   readonly history: LossHistory;
   readonly standing: Standing;
-  /** Spent before. */
+  /** Spent so far. */
   readonly seconds: number;
 }
 
@@ -30,24 +29,24 @@ export interface Run {
   readonly trainer: Trainer;
   readonly steps: number;
   readonly resumedFrom: number | undefined;
+  /** Damaged checkpoints, and what is wrong with them. */
+  readonly passedOver: readonly string[];
   readonly secondsBefore: number;
   /** Throws if a number of the step is not finite. */
   record(step: number, values: Readonly<Record<string, number>>, rate: number, batch: Batch): void;
   /** Judges the model if it is time. */
   judge(step: number): Promise<void>;
-  /** Writes a checkpoint if it is time, while the steps go on. */
+  /** Writes a checkpoint if it is time. */
   keep(step: number, seconds: number): Promise<void>;
   isSpent(): boolean;
   status(): Pick<TrainProgress, 'validation' | 'checkpoint'> & { best: Judgement | undefined };
-  lastLoss(): number;
   history(step: number): LossPoint[];
   /** The model as it has been learnt: the best judged, or the latest. */
   model(): Model;
-  /** Waits for a checkpoint that is being written, and swallows its failure: whoever calls has another or none. */
   settle(): Promise<void>;
 }
 
-interface RunParts {
+export interface RunParts {
   readonly options: TrainOptions;
   readonly optimiser: Optimiser;
   readonly trainer: Trainer;
@@ -55,73 +54,31 @@ interface RunParts {
   readonly examples: number;
 }
 
-const everyUsualSeconds = 30;
-const bestPrefix = 'best.';
-
+/** Begins a run, or goes on with the one whose checkpoint lies in its folder. */
 export async function startRun(parts: RunParts): Promise<Run> {
   const { options, trainer, order } = parts;
-  const { model, validate, signal, averaging, now = () => performance.now() } = options;
+  const { model, validate, signal } = options;
   const steps = Math.max(1, Math.floor(order.stepsPerEpoch * options.epochs));
-  const which = averaging === undefined ? 'weights' : 'average';
-  const fingerprint = options.checkpoint === undefined ? {} : await fingerprintOf(parts, steps);
-  const checkpoints = options.checkpoint === undefined ? undefined : await openCheckpoints<Notes>(options.checkpoint.folder);
-
-  let history = emptyHistory();
-  let standing = noStanding;
-  let best: ReadonlyMap<string, Tensor> | undefined;
+  const which = options.averaging === undefined ? 'weights' : 'average';
+  const { keeper, found, passedOver = [] } = await openKeeper(parts, steps);
+  const { history = emptyHistory(), seconds: secondsBefore = 0 } = found?.notes ?? {};
+  let standing: Standing = { ...noStanding, ...found?.notes.standing };
+  let best = found === undefined || standing.best === undefined ? undefined : tensorsOf(found.vectors, trainer.weights());
   let last: LossPoint | undefined;
-  let checkpoint: TrainProgress['checkpoint'];
-  let secondsBefore = 0;
-
-  const found = await checkpoints?.read(fingerprint);
-  if (found !== undefined) {
-    const { notes, vectors, step } = found.checkpoint;
-    trainer.restore(vectors);
-    history = notes.history;
-    standing = { ...noStanding, ...notes.standing };
-    secondsBefore = notes.seconds;
-    best = standing.best === undefined ? undefined : tensorsOf(vectors, trainer.weights());
-    checkpoint = { file: found.file, step };
-  }
-
-  let writing: Promise<void> = Promise.resolve();
-  let writtenAt = now();
-  const write = async (step: number, seconds: number, into: Checkpoints<Notes>): Promise<void> => {
-    const vectors = { ...trainer.state(), ...vectorsOf(best) };
-    // The next step will find out; a run must not go on from there.
-    if (Object.values(vectors).some((vector) => !isFinite(vector))) return;
-    const notes = structuredClone({ history, standing, seconds: secondsBefore + seconds });
-    const content: Checkpoint<Notes> = { step, fingerprint, notes, vectors };
-    try {
-      checkpoint = { file: await into.write(content), step };
-    } catch (error) {
-      throw asSerinError(error, 'JOB_FAILED');
-    }
-  };
-  const isDue = (step: number): boolean => {
-    const { everySteps, everySeconds = everySteps === undefined ? everyUsualSeconds : Infinity } = options.checkpoint ?? {};
-    return (everySteps !== undefined && step % everySteps === 0) || now() - writtenAt >= everySeconds * 1000;
-  };
+  if (found !== undefined) trainer.restore(found.vectors);
 
   return {
     trainer,
     steps,
-    resumedFrom: found?.checkpoint.step,
+    resumedFrom: found?.step,
+    passedOver,
     secondsBefore,
     record: (step, values, rate, batch) => {
       const { loss = Number.NaN, gradientNorm = Number.NaN } = values;
       if (isDiverged(loss, gradientNorm)) {
-        throw divergenceError({
-          step,
-          loss,
-          gradientNorm,
-          rate,
-          batch,
-          examples: order.indicesOf(step),
-          history: last === undefined ? history.points : [...history.points, last],
-          initial: model.graph.initialisers,
-          checkpoint,
-        });
+        const course = last === undefined ? history.points : [...history.points, last];
+        const [examples, initial] = [order.indicesOf(step), model.graph.initialisers];
+        throw divergenceError({ step, loss, gradientNorm, rate, batch, examples, initial, history: course, checkpoint: keeper?.latest() });
       }
       addLoss(history, step, loss);
       last = { step, loss };
@@ -136,69 +93,58 @@ export async function startRun(parts: RunParts): Promise<Run> {
       if (standing.since === 0) best = weights;
     },
     keep: async (step, seconds) => {
-      if (checkpoints === undefined || !isDue(step)) return;
-      await orCancelled(writing, signal);
-      writtenAt = now();
-      writing = write(step, seconds, checkpoints);
-      writing.catch(() => {});
+      await keeper?.keep(step, () => {
+        const vectors = { ...trainer.state(), ...vectorsOf(best) };
+        // The next step will find out; a run must not go on from there.
+        if (!Object.values(vectors).every(isFinite)) return undefined;
+        return { vectors, notes: structuredClone({ history, standing, seconds: secondsBefore + seconds }) };
+      });
     },
     isSpent: () => isSpent(standing, validate?.patience),
     status: () => {
-      const { latest } = standing;
+      const [{ best: top, latest }, checkpoint] = [standing, keeper?.latest()];
       return {
-        best: standing.best,
-        ...(latest === undefined ? {} : { validation: { ...latest, best: standing.best } }),
+        best: top,
+        ...(latest === undefined ? {} : { validation: { ...latest, best: top } }),
         ...(checkpoint === undefined ? {} : { checkpoint }),
       };
     },
-    lastLoss: () => history.points.at(-1)?.loss ?? Number.NaN,
     history: (step) => lossPoints(history, step),
-    model: () => {
-      const weights = best ?? trainer.weights(which);
-      const bad = [...weights].find(([, { data }]) => !isFinite(data as Float32Array));
-      if (bad !== undefined)
-        throw new SerinError('TRAINING_DIVERGED', { detail: `the weight ${bad[0]} holds a number that is not finite after the last step` });
-      return withWeights(model, weights);
-    },
-    settle: async () => {
-      await writing.catch(() => {});
-    },
+    model: () => withWeights(model, allFinite(best ?? trainer.weights(which))),
+    settle: async () => keeper?.settle(),
   };
 }
 
-const courseSamples = 2000;
+interface Opened {
+  readonly keeper?: CheckpointKeeper<Notes>;
+  readonly found?: Checkpoint<Notes>;
+  readonly passedOver?: readonly string[];
+}
 
-/** Everything that decides the weights, so that a run never goes on from another's state unknowingly. */
-async function fingerprintOf({ options, optimiser, trainer, examples }: RunParts, steps: number): Promise<Fingerprint> {
-  const { model, schedule = warmUpCosine(), validate } = options;
-  const samples = Math.min(steps, courseSamples);
-  const course = Array.from({ length: samples }, (_, index) => {
-    const step = 1 + Math.floor((index * steps) / samples);
-    return [schedule(step, steps), optimiser.correction(step)];
-  });
-  return {
-    'network, loss and optimiser': await sha256(writeModel(trainer.graph.model)),
-    'first weights': await weightDigest(model),
-    'state vectors': trainer.graph.state.map(({ name, length }) => `${name}[${length}]`).join(),
-    seed: options.seed,
-    batch: options.batch,
-    'number of examples': examples,
-    'number of steps': steps,
-    rate: options.rate,
-    schedule: await sha256(new TextEncoder().encode(JSON.stringify(course))),
-    averaging: options.averaging ?? 'none',
-    validation:
-      validate === undefined
-        ? 'none'
-        : `${validate.better}, every ${validate.everySteps ?? `${validate.everyEpochs ?? 1} epochs`}, patience ${validate.patience ?? 'none'}`,
-    data: options.dataDigest ?? 'not said',
-  };
+/** What writes the run's checkpoints, and the one to go on from; neither where no checkpoints are wanted. */
+async function openKeeper(parts: RunParts, steps: number): Promise<Opened> {
+  const { checkpoint: options, signal, now = () => performance.now() } = parts.options;
+  if (options === undefined) return {};
+  const fingerprint = await fingerprintOf({ ...parts, graph: parts.trainer.graph, steps });
+  const checkpoints = await openCheckpoints<Notes>(options.folder);
+  const read = await checkpoints.read(fingerprint);
+  const latest = read === undefined ? undefined : { file: read.file, step: read.checkpoint.step };
+  const keeper = createKeeper({ checkpoints, fingerprint, options, latest, signal, now });
+  return read === undefined ? { keeper } : { keeper, found: read.checkpoint, passedOver: read.passedOver };
 }
 
 const isFinite = (vector: Float32Array): boolean => vector.every((value) => Number.isFinite(value));
 
+function allFinite(weights: ReadonlyMap<string, Tensor>): ReadonlyMap<string, Tensor> {
+  const bad = [...weights].find(([, { data }]) => !isFinite(data as Float32Array));
+  if (bad === undefined) return weights;
+  throw new SerinError('TRAINING_DIVERGED', { detail: `the weight ${bad[0]} holds a number that is not finite after the last step` });
+}
+
+const bestPrefix = 'best.';
+
 const vectorsOf = (best: ReadonlyMap<string, Tensor> | undefined): Record<string, Float32Array> =>
   Object.fromEntries([...(best ?? [])].map(([name, { data }]) => [bestPrefix + name, data as Float32Array]));
 
-const tensorsOf = (vectors: Readonly<Record<string, Float32Array>>, like: ReadonlyMap<string, Tensor>): Map<string, Tensor> =>
+const tensorsOf = (vectors: Readonly<Record<string, Float32Array>>, like: ReadonlyMap<string, Tensor>): ReadonlyMap<string, Tensor> =>
   new Map([...like].map(([name, { dims }]) => [name, { type: 'float32', dims, data: vectors[bestPrefix + name] ?? new Float32Array() }]));

@@ -70,4 +70,6 @@ export interface TrainResult {
   readonly seconds: number;
   /** The step of the checkpoint that the run went on from. */
   readonly resumedFrom?: number;
+  /** Damaged checkpoints that were passed over for an older one, and what is wrong with them. */
+  readonly passedOver?: readonly string[];
 }

@@ -84,7 +84,7 @@ async function takeSteps(run: Run, feed: BatchFeed, order: BatchOrder, options: 
   const began = now();
   const secondsNow = (): number => (now() - began) / 1000;
   let step = from;
-  let latest = run.lastLoss();
+  let latest = run.history(from).at(-1)?.loss ?? Number.NaN;
   while (step < steps && !run.isSpent()) {
     throwIfCancelled(signal);
     step += 1;
@@ -126,6 +126,7 @@ async function takeSteps(run: Run, feed: BatchFeed, order: BatchOrder, options: 
     seconds: run.secondsBefore + secondsNow(),
     ...(best === undefined ? {} : { best }),
     ...(resumedFrom === undefined ? {} : { resumedFrom }),
+    ...(run.passedOver.length === 0 ? {} : { passedOver: run.passedOver }),
   };
 }
 
