@@ -7,7 +7,7 @@ import { samples } from '../store/schema.ts';
 import type { Db } from '../store/store.ts';
 
 const samplesMax = 2000;
-const samplesPage = 64;
+const samplesPage = 16;
 
 /** Frames of the bin camera, since a moment, whose parts somebody knows: what a retraining learns from. */
 export const isLearnable = (model: string, since: number) =>
@@ -22,7 +22,7 @@ export const isLearnable = (model: string, since: number) =>
 
 const isInFrame = ({ label, x, y }: Part): boolean => label < partKinds.length && x >= 0 && x < frameWidth && y >= 0 && y < frameHeight;
 
-/** The newest of them, oldest first; read a page at a time, for they are large. */
+/** The newest of them, oldest first; read a few at a time, for they are large and others wait for the database. */
 export async function* labelledSamples(db: Db, model: string, since: number): AsyncGenerator<LabelledSample> {
   const found = await db.select({ id: samples.id }).from(samples).where(isLearnable(model, since)).orderBy(desc(samples.id)).limit(samplesMax);
   const ids = found.map(({ id }) => id).toReversed();
