@@ -12,7 +12,6 @@ import type { TrainOptions, TrainResult } from './train-options.ts';
 import { openTrainer } from './trainer.ts';
 import { weightDigest } from './weights.ts';
 
-export { throwIfCancelled } from './cancellation.ts';
 export type { TrainProgress } from './progress.ts';
 export type { TrainOptions, TrainResult } from './train-options.ts';
 
