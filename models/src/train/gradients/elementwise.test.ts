@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import { int, type Tensor } from '../../onnx/graph.ts';
+import { createModel, floats, int, type Tensor } from '../../onnx/graph.ts';
+import { writeModel } from '../../onnx/model-file.ts';
+import { openSession } from '../../onnx/session.ts';
 import { differentiate } from '../autodiff.ts';
 import { createTape, type Tape } from '../tape.ts';
 import { awayFromZero, checkGradient, positive, type Values } from '../testing/gradient-check.ts';
@@ -83,4 +85,22 @@ test('the gradient of a Dropout that drops is refused', () => {
   const x = tape.input('x', 'float32', [2]);
   const loss = tape.add('ReduceSum', [tape.add('Dropout', [x, tape.number(0.5, x), on], {}, 'drop')], { keepdims: int(0) });
   expect(() => differentiate(tape, loss, [x])).toThrow('Dropout drop that drops while it serves');
+});
+
+test.each(['Min', 'Max'])('the first of equal inputs of %s takes the gradient', async (operator) => {
+  const tape = createTape('tie');
+  const names = ['a', 'b', 'c'].map((name) => tape.constant(floats([1], [2]), name));
+  const loss = tape.add('ReduceSum', [tape.add(operator, names)], { keepdims: int(0) });
+  const gradients = differentiate(tape, loss, names);
+  tape.output(
+    tape.add(
+      'Concat',
+      names.map((name) => gradients.get(name) ?? ''),
+      { axis: int(0) },
+      'slopes',
+    ),
+  );
+  const session = await openSession(writeModel(createModel(tape.finish())));
+  expect(Array.from((await session.run({}))['slopes']?.data as Float32Array)).toEqual([1, 0, 0]);
+  await session.release();
 });

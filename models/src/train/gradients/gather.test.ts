@@ -1,8 +1,13 @@
 import fc from 'fast-check';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 
-import { elementCount, int, text, type Tensor } from '../../onnx/graph.ts';
 import { seededRandom } from '@serin/inference/random';
+
+import { createModel, elementCount, floats, int, text, type Tensor } from '../../onnx/graph.ts';
+import { writeModel } from '../../onnx/model-file.ts';
+import { openSession, runtimeTensor } from '../../onnx/session.ts';
+import { differentiate } from '../autodiff.ts';
+import { createTape } from '../tape.ts';
 import { checkGradient } from '../testing/gradient-check.ts';
 
 const size = fc.integer({ min: 1, max: 4 });
@@ -89,4 +94,32 @@ test('the gradient of ScatterND agrees with differences, written over or added',
     }),
     runs,
   );
+});
+
+test('the gradient of a table is the same in every run, though many threads meet in its rows', async () => {
+  const [rows, width, count] = [1500, 16, 12_000];
+  const tape = createTape('table');
+  const table = tape.input('table', 'float32', [rows, width]);
+  const random = seededRandom(3);
+  const indices = tape.constant({ type: 'int64', dims: [count], data: BigInt64Array.from({ length: count }, () => BigInt(random.integer(9))) });
+  const weights = tape.constant(
+    floats(
+      [count, width],
+      Array.from({ length: count * width }, () => random.normal()),
+    ),
+  );
+  const loss = tape.add('ReduceSum', [tape.add('Mul', [tape.add('Gather', [table, indices]), weights])], { keepdims: int(0) });
+  tape.output(tape.add('Identity', [differentiate(tape, loss, [table]).get(table) ?? ''], {}, 'gradient'));
+  const bytes = writeModel(createModel(tape.finish()));
+  const seen = new Set<string>();
+  for (const threads of [1, 2, 4]) {
+    // Without optimisation nothing is reckoned beforehand, once for all runs.
+    const session = await openSession(bytes, { threads, optimisation: 'disabled' });
+    for (let run = 0; run < 5; run += 1) {
+      const made = await session.run({ table: runtimeTensor('float32', new Float32Array(rows * width), [rows, width]) });
+      seen.add(Array.from(made['gradient']?.data as Float32Array).slice(0, 9 * width).join());
+    }
+    await session.release();
+  }
+  expect(seen.size).toBe(1);
 });
