@@ -117,7 +117,11 @@ test('the gradient of a table is the same in every run, though many threads meet
     const session = await openSession(bytes, { threads, optimisation: 'disabled' });
     for (let run = 0; run < 5; run += 1) {
       const made = await session.run({ table: runtimeTensor('float32', new Float32Array(rows * width), [rows, width]) });
-      seen.add(Array.from(made['gradient']?.data as Float32Array).slice(0, 9 * width).join());
+      seen.add(
+        Array.from(made['gradient']?.data as Float32Array)
+          .slice(0, 9 * width)
+          .join(),
+      );
     }
     await session.release();
   }
