@@ -65,6 +65,7 @@ test('codes and field names read as words', () => {
   expect(humanise('ROLLBACK_INCOMPLETE')).toBe('Rollback incomplete');
   expect(humanise('meanConfidence')).toBe('Mean confidence');
   expect(humanise('accuracyFp32')).toBe('Accuracy fp32');
+  expect([humanise('loss.heat'), humanise('examplesPerSecond')]).toEqual(['Loss heat', 'Examples per second']);
   expect([humanise('map50'), humanise('championMap50'), humanise('centreErrorPxP90')]).toEqual(['mAP50', 'Champion mAP50', 'Centre error px p90']);
   expect(humanise('ece')).toBe('ECE');
   expect(humanise('simulated-annotator')).toBe('Simulated annotator');

@@ -110,7 +110,7 @@ const acronyms: Readonly<Record<string, string>> = { ece: 'ECE', fp32: 'fp32', p
 
 /** `AWAITING_APPROVAL` reads as `Awaiting approval`. */
 export function humanise(code: string): string {
-  const words = code.replace(/[_-]+/g, ' ').trim();
+  const words = code.replace(/[._-]+/g, ' ').trim();
   if (words === '') return '';
   const spaced = words === words.toUpperCase() ? words : words.replace(/([a-z0-9])(?=[A-Z])/g, '$1 ');
   return spaced
