@@ -17,13 +17,16 @@ function outline(label: string): SVGElement[] {
   return [svg('rect', { x: -length / 2, y: -width / 2, width: length, height: width, rx: 2 }), svg('line', { x1: 0, y1: 0, x2: length / 2 + 4, y2: 0 })];
 }
 
-function mark({ label, x, y, angle }: Detection, labels: readonly string[], isPick: boolean): SVGElement {
+/** Faint where the model is hardly sure, never invisible. */
+const opacity = (score: number): string => Math.min(1, Math.max(0.25, (score - 0.1) / 0.6)).toFixed(2);
+
+function mark({ label, x, y, angle, score }: Detection, labels: readonly string[], isPick: boolean): SVGElement {
   const place = `translate(${round(x)} ${round(y)}) rotate(${round((angle * 180) / Math.PI)})`;
   const shape = outline(labels[label] ?? '');
   // Over a dark line of its own, so that it shows on bright metal too.
   const halo = svg('g', { class: 'halo' }, ...shape.map((part) => part.cloneNode() as SVGElement));
   const line = svg('g', { class: markClass(label) }, ...shape);
-  return svg('g', { transform: place, ...(isPick ? { class: 'pick' } : {}) }, halo, line);
+  return svg('g', { transform: place, opacity: opacity(score), ...(isPick ? { class: 'pick' } : {}) }, halo, line);
 }
 
 /** Draws what was detected over the picture; the first, which a robot would take, stands out. */
