@@ -1,6 +1,6 @@
 import { elementCount, int, ints, text, type Attribute, type Node } from '../../onnx/graph.ts';
 import { convGeometry, convTransposeGeometry, type ConvGeometry } from '../../onnx/shape-rules/spatial.ts';
-import { depthToSpace, exchangesBatch } from './movement.ts';
+import { blocksAsExamples, depthToSpace, exchangesBatch } from './movement.ts';
 import type { BlockedWriter } from './writer.ts';
 
 const at = (list: readonly number[], index: number): number => list[index] ?? 0;
@@ -20,12 +20,10 @@ export function blockedConv(writer: BlockedWriter, node: Node): boolean {
 
   const relu = bias === '' || type(bias).dims.length === 1 ? followingRelu(writer, y) : undefined;
   const activation = relu === undefined ? {} : { activation: text('Relu') };
-  const padded = padAside(writer, x, y, geometry);
-  const image = padded.image ?? (isNarrow ? writer.plain(x) : writer.blocked(x));
-  const turned = padded.image === undefined || isNarrow ? image : writer.addBlocked('ReorderInput', [image]);
+  const { image, pads } = pictureOf(writer, node, geometry, isNarrow);
   const weights = isNarrow || isDepthwise ? narrowFilters(writer, w) : blockedFilters(writer, w);
-  const made = writer.addBlocked('Conv', [turned, weights, ...(bias === '' ? [] : [writer.plain(bias)])], {
-    ...windowAttributes({ ...geometry, pads: padded.pads }),
+  const made = writer.addBlocked('Conv', [image, weights, ...(bias === '' ? [] : [writer.plain(bias)])], {
+    ...windowAttributes({ ...geometry, pads }),
     ...activation,
   });
   writer.keep(relu ?? y, made);
@@ -46,16 +44,37 @@ function followingRelu({ readers }: BlockedWriter, y: string): string | undefine
   return only?.operator === 'Relu' && more.length === 0 ? only.outputs[0] : undefined;
 }
 
-/**
- * The kernel works out places whose windows reach into the padding one by one, several at a time elsewhere. Where they
- * are most of a row, as in the gradient of a weight, zeros are put aside the picture first.
- */
-function padAside(writer: BlockedWriter, x: string, y: string, { strides, pads }: ConvGeometry): { image?: string; pads: readonly number[] } {
-  const [top = 0, left = 0, bottom = 0, right = 0] = pads;
-  const reaching = (left + right) / at(strides, 1);
-  if (reaching * 4 < at(writer.type(y).dims, 3) || reaching === 0 || writer.isBlocked(x)) return { pads };
-  return { image: writer.add('Pad', [writer.plain(x), writer.longs([0, 0, 0, left, 0, 0, 0, right])]), pads: [top, 0, bottom, 0] };
+interface Picture {
+  readonly image: string;
+  readonly pads: readonly number[];
 }
+
+/**
+ * What a Conv reads, in the form its kernel wants. The kernel works out places whose windows reach into the padding one by
+ * one, several at a time elsewhere: where they are most of a row, as in the gradient of a weight, zeros are put aside the
+ * picture first.
+ */
+function pictureOf(writer: BlockedWriter, { inputs: [x = ''], outputs: [y = ''] }: Node, { strides, pads }: ConvGeometry, isNarrow: boolean): Picture {
+  const [top = 0, left = 0, bottom = 0, right = 0] = pads;
+  const isMostPadding = ((left + right) / at(strides, 1)) * 4 >= at(writer.type(y).dims, 3) && left + right > 0;
+  const source = isNarrow ? undefined : blocksAsExamples(writer, x);
+  const [sets = 0, examples = 0, height = 0, width = 0] = writer.type(x).dims;
+  const pad = (value: string): string => writer.add('Pad', [value, writer.longs([0, 0, 0, left, 0, 0, 0, right])]);
+  if (source !== undefined) {
+    // The examples' blocks are rows of one picture whose channels are the examples; then each block is on its own again.
+    const rows = writer.reshape(writer.blocked(source), [1, examples, sets * height, width]);
+    const image = writer.addBlocked('ReorderInput', [isMostPadding ? pad(rows) : rows]);
+    const wide = isMostPadding ? width + left + right : width;
+    const apart = examples === writer.block ? image : setsFirst(writer, image, [examples / writer.block, sets, height * wide * writer.block]);
+    return { image: writer.reshape(apart, [sets, examples, height, wide]), pads: isMostPadding ? [top, 0, bottom, 0] : pads };
+  }
+  if (!isMostPadding || writer.isBlocked(x)) return { image: isNarrow ? writer.plain(x) : writer.blocked(x), pads };
+  const padded = pad(writer.plain(x));
+  return { image: isNarrow ? padded : writer.addBlocked('ReorderInput', [padded]), pads: [top, 0, bottom, 0] };
+}
+
+const setsFirst = (writer: BlockedWriter, value: string, dims: readonly number[]): string =>
+  writer.add('Transpose', [writer.reshape(value, dims)], { perm: ints([1, 0, 2]) });
 
 /** Filters as [filters / block, depth / block, rows, columns, block of depth, block of filters]. */
 function blockedFilters(writer: BlockedWriter, w: string): string {

@@ -2,7 +2,7 @@ import type { Graph, Model, Node } from '../../onnx/graph.ts';
 import { inferModel } from '../../onnx/infer-model.ts';
 import { blockedConv, blockedConvTranspose } from './conv.ts';
 import { blockedElementwise, blockedReduceSum, isElementwise } from './elementwise.ts';
-import { blockedConcat, blockedDepthToSpace, blockedSlice, blockedTranspose } from './movement.ts';
+import { blockedConcat, blockedDepthToSpace, blockedReshape, blockedSlice, blockedTranspose } from './movement.ts';
 import { blockedPool } from './pool.ts';
 import { blockedDomain, createWriter, type BlockedWriter } from './writer.ts';
 
@@ -18,6 +18,7 @@ const rules: Readonly<Record<string, BlockedRule>> = {
   GlobalMaxPool: blockedPool,
   Concat: blockedConcat,
   DepthToSpace: blockedDepthToSpace,
+  Reshape: blockedReshape,
   Slice: blockedSlice,
   Transpose: blockedTranspose,
   ReduceSum: blockedReduceSum,

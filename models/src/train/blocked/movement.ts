@@ -54,17 +54,48 @@ export function blockedSlice(writer: BlockedWriter, node: Node): boolean {
 
 export const exchangesBatch = (node: Node): boolean => node.operator === 'Transpose' && numbersAttribute(node, 'perm', []).join() === '1,0,2,3';
 
+const inSets = '1,0,3,4,2';
+
+/**
+ * Channels taken apart into sets, sets first, their channels last: the way to the weights' gradient of a Conv. It is left
+ * to the Conv at its end, which finds the sets side by side when they are blocks.
+ */
+export function blockedReshape(writer: BlockedWriter, node: Node): boolean {
+  const [x = ''] = node.inputs;
+  if (!writer.isDeferred(x) && !(writer.hasBlocks(x) && takesChannelsApart(writer, node))) return false;
+  writer.defer(node);
+  return true;
+}
+
+function takesChannelsApart({ type }: BlockedWriter, { inputs: [x = ''], outputs: [y = ''] }: Node): boolean {
+  const [batch, channels = 0, ...sizes] = type(x).dims;
+  const [first, sets = 0, each = 0, ...rest] = type(y).dims;
+  return sizes.length === 2 && first === batch && sets * each === channels && rest.join() === sizes.join();
+}
+
+/** The picture in blocks whose blocks, one by one and rows whole, are the examples of `image`; undefined where it is none such. */
+export function blocksAsExamples(writer: BlockedWriter, image: string): string | undefined {
+  const makers: (Node | undefined)[] = [];
+  for (let name = image; makers.length < 3; name = makers.at(-1)?.inputs[0] ?? '') makers.push(writer.maker(name));
+  const [joined, turned, apart] = makers;
+  if (joined?.operator !== 'Reshape' || turned?.operator !== 'Transpose' || apart?.operator !== 'Reshape') return undefined;
+  const [source = ''] = apart.inputs;
+  if (!writer.hasBlocks(source) || !takesChannelsApart(writer, apart) || numbersAttribute(turned, 'perm', []).join() !== inSets) return undefined;
+  const [batch = 0, sets = 0, each = 0, height = 0, width = 0] = writer.type(apart.outputs[0] ?? '').dims;
+  return each === writer.block && writer.type(image).dims.join() === [sets, batch, height, width * each].join() ? source : undefined;
+}
+
 /** Channels to the end: in blocks they are there already when there is one block. */
 export function blockedTranspose(writer: BlockedWriter, node: Node): boolean {
   const [x = ''] = node.inputs;
   const [y = ''] = node.outputs;
-  if (!writer.hasBlocks(x) || writer.type(x).type !== 'float32') return false;
-  if (exchangesBatch(node)) {
-    // A Conv that takes it for its filters has a shorter way to them.
+  const order = numbersAttribute(node, 'perm', []).join();
+  // A Conv that takes it for its filters, or its picture, has a shorter way to them.
+  if ((order === inSets && writer.isDeferred(x)) || (exchangesBatch(node) && writer.hasBlocks(x))) {
     writer.defer(node);
     return true;
   }
-  if (numbersAttribute(node, 'perm', []).join() !== '0,2,3,1') return false;
+  if (!writer.hasBlocks(x) || writer.type(x).type !== 'float32' || order !== '0,2,3,1') return false;
   const [, channels = 0] = writer.type(x).dims;
   const value = writer.blocked(x);
   if (channels === writer.block) writer.make(y, 'Reshape', [value, writer.longs(writer.type(y).dims)]);

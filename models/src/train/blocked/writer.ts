@@ -32,6 +32,7 @@ export interface BlockedWriter {
   hasBlocks(name: string): boolean;
   /** Leaves a node out until somebody asks for its value as it says. */
   defer(node: Node): void;
+  isDeferred(name: string): boolean;
   /** Whether it was written, in either form. */
   isDone(name: string): boolean;
   /** Whether its shape fits into blocks. */
@@ -111,6 +112,7 @@ export function createWriter(graph: Graph, { types, constants }: KnownValues, bl
     defer: (node) => {
       for (const output of node.outputs) deferred.set(output, node);
     },
+    isDeferred: (name) => deferred.has(name),
     isDone: (name) => blocked.has(name) || plain.has(name),
     fits: (name) => {
       const { dims } = type(name);

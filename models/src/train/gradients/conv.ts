@@ -50,7 +50,7 @@ function weightGradient({ tape, gradient, input }: GradientContext, geometry: Co
   const depth = channels / group;
   // A dilated last axis would skip channels.
   const interleaved = depth > 1 && at(dilations, rank - 1) === 1;
-  const parts = interleaved ? balancedParts(geometry, depth) : 1;
+  const parts = interleaved && filters % 16 === 0 ? balancedParts(geometry, depth) : 1;
   const woven = interleaved ? depth / parts : 1;
   const weave = (values: readonly number[]): number[] => values.map((value, axis) => (axis === rank - 1 ? value * woven : value));
 
@@ -80,23 +80,18 @@ function weightGradient({ tape, gradient, input }: GradientContext, geometry: Co
 
 /**
  * The runtime shares a convolution out by examples and rows. Here there is one example, and its rows are those of the
- * kernel: three, which two threads share badly. Half of the channels are an example of their own then.
+ * kernel: three, which two threads share badly. Sixteen channels at a time are an example of their own then: as many lie
+ * side by side in memory where channels do so in blocks.
  */
-const balancedParts = ({ kernel: [rows = 0, ...more], group }: ConvGeometry, depth: number): number =>
-  group === 1 && more.length > 0 && rows % 2 === 1 && rows < 8 && depth % 2 === 0 && depth >= 16 ? 2 : 1;
+const balancedParts = ({ kernel, group }: ConvGeometry, depth: number): number => (group === 1 && kernel.length === 2 && depth % 16 === 0 ? depth / 16 : 1);
 
 /** [parts, group, batch, ...sizes, channels] */
 function channelsLast(tape: Tape, value: string, group: number, parts: number): string {
   const [batch = 0, channels = 0, ...sizes] = tape.type(value).dims;
-  const axes = sizes.map((_, axis) => axis + 1);
-  if (group > 1) {
-    const grouped = tape.add('Reshape', [value, tape.longs([batch, group, channels / group, ...sizes])]);
-    return tape.add('Transpose', [grouped], { perm: ints([1, 0, ...axes.map((axis) => axis + 2), 2]) });
-  }
-  const last = tape.add('Transpose', [value], { perm: ints([0, ...axes.map((axis) => axis + 1), 1]) });
-  if (parts === 1) return last;
-  const apart = tape.add('Reshape', [last, tape.longs([batch, ...sizes, parts, channels / parts])]);
-  return tape.add('Transpose', [apart], { perm: ints([axes.length + 1, 0, ...axes, axes.length + 2]) });
+  const sets = group * parts;
+  if (sets === 1) return tape.add('Transpose', [value], { perm: ints([0, ...sizes.map((_, axis) => axis + 2), 1]) });
+  const apart = tape.add('Reshape', [value, tape.longs([batch, sets, channels / sets, ...sizes])]);
+  return tape.add('Transpose', [apart], { perm: ints([1, 0, ...sizes.map((_, axis) => axis + 3), 2]) });
 }
 
 /** [channels, group, batch, ...sizes] */
