@@ -4,7 +4,7 @@ import { spoilVersion } from '@serin/models/package/spoiled';
 import { packReadyModel } from '@serin/models/package/ready-model';
 import type { TrainedVersion } from '@serin/models/package/version';
 import { asSerinError, SerinError } from '@serin/protocol/errors';
-import { readChampion, readInput, readReady, readRequest, readSamples, writeResult, type JobRequest } from './folder.ts';
+import { checkpointFolder, readChampion, readInput, readReady, readRequest, readSamples, writeResult, type JobRequest } from './folder.ts';
 import { parentMessage, type ChildMessage } from './messages.ts';
 
 /** A job's own process: reads its folder, works, writes its folder. A crash here is a failed job and nothing else. */
@@ -16,6 +16,9 @@ function tell(message: ChildMessage): Promise<void> {
     else process.send(message, undefined, undefined, () => resolve());
   });
 }
+
+/** What a crash of this process costs at most. */
+const checkpointEverySeconds = 5;
 
 async function work(folder: string, request: JobRequest): Promise<TrainedVersion> {
   if (request.kind === 'spoil') {
@@ -43,6 +46,8 @@ async function work(folder: string, request: JobRequest): Promise<TrainedVersion
     {
       threads,
       signal: cancelled.signal,
+      checkpoint: { folder: await checkpointFolder(folder), everySeconds: checkpointEverySeconds },
+      onNote: (line) => void process.stdout.write(`${line}\n`),
       onProgress: ({ stage, fraction, message, metrics }) => void tell({ type: 'progress', stage, fraction, message, metrics: metrics ?? {} }),
     },
   );

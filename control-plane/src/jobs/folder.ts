@@ -1,5 +1,8 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { mkdir, open, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { z } from 'zod/mini';
 import type { Part } from '@serin/inference/detections';
 import { bundleFile, manifest, type BundlePart } from '@serin/protocol/bundle/manifest';
@@ -100,6 +103,20 @@ export const writeChampion = (folder: string, model: Uint8Array): Promise<void> 
 export async function readChampion(folder: string): Promise<Uint8Array | undefined> {
   const file = path.join(folder, championFile);
   return (await exists(file)) ? new Uint8Array(await readFile(file)) : undefined;
+}
+
+/**
+ * Where a training leaves its checkpoints, named after everything it learns from: the next attempt at a job goes on from them,
+ * unless other frames have come in between.
+ */
+export async function checkpointFolder(folder: string): Promise<string> {
+  const hash = createHash('sha256');
+  for (const name of [requestFile, partsFile, samplesFile, championFile]) {
+    const file = path.join(folder, name);
+    hash.update(`${name}\n`);
+    if (await exists(file)) await pipeline(createReadStream(file), hash, { end: false });
+  }
+  return path.join(folder, `checkpoint-${hash.digest('hex').slice(0, 16)}`);
 }
 
 /** A user's own model, to be packed as it is. */

@@ -136,6 +136,22 @@ test('a native crash in the middle of a training ends that process alone: the jo
   await worker.stop(5000);
 }, 60_000);
 
+test('a training that was interrupted goes on from its checkpoint', async () => {
+  const worker = createWorker(long);
+  await worker.start(stop);
+  const { id } = await enqueueJob(store.db, training, Date.now());
+  const checkpoints = async (): Promise<string[]> => {
+    const folders = (await readdir(path.join(dataDir, 'jobs', id)).catch(() => [])).filter((name) => name.startsWith('checkpoint-'));
+    return (await Promise.all(folders.map((name) => readdir(path.join(dataDir, 'jobs', id, name))))).flat();
+  };
+  await expect.poll(checkpoints, { timeout: 60_000 }).toContainEqual(expect.stringMatching(/^[ab]\.checkpoint$/));
+  process.kill(childOf(id), 'SIGKILL');
+  await until(id, ({ attempts, log }) => attempts === 2 && log.some((line) => line.includes('goes on from the checkpoint of step')));
+  await cancelJob(store.db, id, Date.now());
+  await until(id, isOver);
+  await worker.stop(5000);
+}, 120_000);
+
 test('cancelling ends a running job, and a waiting one before it begins', async () => {
   const worker = createWorker(long);
   await worker.start(stop);

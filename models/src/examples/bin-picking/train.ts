@@ -9,6 +9,7 @@ import { openSession, type Session } from '../../onnx/session.ts';
 import type { TrainedVersion } from '../../package/version.ts';
 import { quantise } from '../../quantise/quantise.ts';
 import { throwIfCancelled } from '../../train/cancellation.ts';
+import type { TrainOptions } from '../../train/train.ts';
 import { countParameters, weightDigest } from '../../train/weights.ts';
 import { channelGains, renderBins, splitSamples, type BinSample, type BinSourceOptions, type LightChoice } from './data.ts';
 import { judgeDetector } from './gate.ts';
@@ -51,8 +52,10 @@ export interface TrainingProgress {
   readonly metrics?: Record<string, number>;
 }
 
-export interface TrainingOptions {
+export interface TrainingOptions extends Pick<TrainOptions, 'checkpoint'> {
   readonly onProgress?: (progress: TrainingProgress) => void;
+  /** Lines for the log. */
+  readonly onNote?: (line: string) => void;
   readonly signal?: AbortSignal;
   readonly threads?: number;
   readonly now?: () => number;
@@ -81,6 +84,7 @@ export async function trainBinPicking(request: BinPickingRequest, options: Train
   const data = await collectData(request, random);
   report({ stage: 'train', fraction: 0.05, message: `training on ${request.epochs} x ${request.baseFrames} rendered frames` });
   const { signal, now } = options;
+  let isFirst = true;
   const model = await learn({
     model: await firstWeights(request),
     fresh: request.start === undefined,
@@ -90,7 +94,10 @@ export async function trainBinPicking(request: BinPickingRequest, options: Train
     threads,
     signal,
     ...(now === undefined ? {} : { now }),
+    ...(options.checkpoint === undefined ? {} : { checkpoint: options.checkpoint }),
     onProgress: ({ step, steps, values, examplesPerSecond, remainingSeconds }) => {
+      if (isFirst && step > 1) options.onNote?.(`goes on from the checkpoint of step ${step - 1}`);
+      isFirst = false;
       report({
         stage: 'train',
         fraction: 0.05 + (0.75 * step) / steps,
