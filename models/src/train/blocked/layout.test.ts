@@ -3,11 +3,15 @@ import { expect, test } from 'vitest';
 
 import { seededRandom } from '@serin/inference/random';
 
-import { createModel, elementCount, int, ints, type Graph, type Model } from '../../onnx/graph.ts';
+import { createModel, elementCount, floats, int, ints, type Graph, type Model } from '../../onnx/graph.ts';
 import { writeModel } from '../../onnx/model-file.ts';
 import { openSession, runtimeTensor } from '../../onnx/session.ts';
 import { differentiate } from '../autodiff.ts';
+import { learningWeights, defineModel } from '../layers.ts';
+import { softmaxCrossEntropy } from '../losses.ts';
+import { adam } from '../optimiser.ts';
 import { createTape, type Tape } from '../tape.ts';
+import { openTrainer } from '../trainer.ts';
 import { blockSize } from './block-size.ts';
 import { inBlocks } from './layout.ts';
 import { blockedDomain } from './writer.ts';
@@ -120,6 +124,35 @@ test.runIf(block > 1)('a network of convolutions, pools, residues and scaled cha
     }),
     { numRuns: 12 },
   );
+});
+
+test('a convolutional network gets the same weights, bit by bit, with one thread and with two', async () => {
+  const batch = 16;
+  const model = defineModel('digits', 1, (nn) => {
+    const x = nn.input('x', 'float32', [3, 32, 32]);
+    const pooled = nn.maxPool(nn.relu(nn.conv(x, 16)), 2);
+    const deeper = nn.relu(nn.conv(nn.relu(nn.conv(pooled, 48, { stride: 2 })), 32, { kernel: 5 }));
+    nn.output('logits', nn.dense(nn.flatten(nn.maxPool(deeper, 2)), 4));
+  });
+  const random = seededRandom(3);
+  const draw = (dims: readonly number[]) =>
+    floats(
+      dims,
+      Array.from({ length: elementCount(dims) }, () => random.uniform()),
+    );
+  const examples = { feeds: { x: draw([batch, 3, 32, 32]) }, targets: { targets: draw([batch, 4]) } };
+  const weightsWith = async (threads: number): Promise<Float32Array | undefined> => {
+    const optimiser = adam();
+    const loss = softmaxCrossEntropy({ logits: 'logits' });
+    const trainer = await openTrainer({ model, loss, trainable: learningWeights(model), dimensions: { N: batch }, optimiser }, threads);
+    for (let step = 1; step <= 5; step += 1) await trainer.step(examples, { rate: 0.01, correction: optimiser.correction(step) });
+    const { weights } = trainer.state();
+    await trainer.close();
+    return weights;
+  };
+  const alone = await weightsWith(1);
+  expect(alone?.every(Number.isFinite)).toBe(true);
+  expect(await weightsWith(2)).toEqual(alone);
 });
 
 test('without such kernels, or without a Conv, a model stays as it is', () => {
