@@ -100,7 +100,7 @@ test.runIf(block > 1)('a Conv and its gradients are the same in blocks: any chan
       }, seed);
       for (const kernelName of used) kernels.add(kernelName);
     }),
-    { numRuns: 40 },
+    { numRuns: 150 },
   );
   expect([...kernels].toSorted()).toEqual(['Conv', 'ReorderInput', 'ReorderOutput']);
 });
