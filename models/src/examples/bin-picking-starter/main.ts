@@ -5,26 +5,25 @@ import { seededRandom } from '@serin/inference/random';
 import { writeModel } from '../../onnx/model-file.ts';
 import { openSession } from '../../onnx/session.ts';
 import { renderBins } from '../bin-picking/data.ts';
-import { learn } from '../bin-picking/learn.ts';
+import { describeEvaluation } from '../bin-picking/figures.ts';
+import { learn, usualCourse } from '../bin-picking/learn.ts';
 import { createNetwork } from '../bin-picking/network.ts';
 import { withPeakPicking } from '../bin-picking/peaks.ts';
-import { describeEvaluation, judgeModel } from '../bin-picking/predict.ts';
+import { judgeModel } from '../bin-picking/predict.ts';
 import { startFrom } from '../bin-picking/start.ts';
 import { packStarter, readStarter } from '../bin-picking/starter.ts';
 import { readExampleArguments, showProgress, type ExampleContext } from '../command.ts';
 
 export const description = 'the weights that bin-picking starts from: trained from scratch under the design light alone';
 
-const usualEpochs = 18;
-const rendered = 1600;
 const judged = 300;
 
 export async function run(args: readonly string[], { say, signal }: ExampleContext): Promise<void> {
-  const { seed, epochs, threads, out, checkpoint } = readExampleArguments(args, usualEpochs);
+  const { seed, epochs, threads, out, checkpoint } = readExampleArguments(args, usualCourse.epochs);
   const model = await learn({
     model: createNetwork(seed),
     fresh: true,
-    data: { rendered, light: designLight },
+    data: { rendered: usualCourse.rendered, light: designLight },
     epochs,
     seed,
     threads,

@@ -40,12 +40,3 @@ export async function judgeModel(session: Session, samples: readonly BinSample[]
   const found = await predict(session, samples);
   return evaluateDetections(samples.map(({ parts }, index) => ({ parts, detections: found[index] ?? [] })));
 }
-
-/** The figures of an evaluation in a line. */
-export function describeEvaluation({ frames, parts, map50, centreError, angleError, rightShare }: DetectionEvaluation): string {
-  return (
-    `mAP@.5 ${map50.toFixed(3)}, centre ${centreError.median.toFixed(2)} px (p90 ${centreError.p90.toFixed(2)}), ` +
-    `angle ${angleError.median.toFixed(1)} degrees (p90 ${angleError.p90.toFixed(1)}), ` +
-    `${(100 * rightShare).toFixed(1)} % of ${frames} frames with ${parts} parts serve the picker`
-  );
-}
