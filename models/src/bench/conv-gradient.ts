@@ -46,7 +46,8 @@ function graphOf(
   const x = tape.input('x', 'float32', [batch, channels, size, size]);
   const w = tape.input('w', 'float32', [filters, channels / group, kernel, kernel]);
   const pad = Math.floor(kernel / 2);
-  // As in a network, neighbours that work on every element stand on both sides.
+  // Neighbours that work on every element stand on both sides, as in a network; pictures come and go as they say, so that in
+  // blocks each of these graphs pays for turning them, which a network does once.
   const y = tape.add('Conv', [tape.add('Relu', [x]), w], { strides: ints([stride, stride]), pads: ints([pad, pad, pad, pad]), group: int(group) });
   const { dims } = tape.type(y);
   const flops = 2 * elementCount(dims) * (channels / group) * kernel ** 2;
