@@ -3,11 +3,9 @@ import { writeFile } from 'node:fs/promises';
 import { writeModel } from '../../onnx/model-file.ts';
 import { readExampleArguments, showProgress, type ExampleContext } from '../command.ts';
 import { loadDigits } from './data.ts';
-import { judgeDigits, trainDigits } from './train.ts';
+import { judgeDigits, trainDigits, usualEpochs } from './train.ts';
 
 export const description = 'handwritten digits, real ones: a small convolutional network, trained in well under a minute';
-
-const usualEpochs = 30;
 
 export async function run(args: readonly string[], { say, signal }: ExampleContext): Promise<void> {
   const { seed, epochs, threads, out, checkpoint } = readExampleArguments(args, usualEpochs);

@@ -8,6 +8,8 @@ import { train, type TrainOptions, type TrainResult } from '../../train/train.ts
 import type { DigitSet } from './data.ts';
 import { digitNames, digitsNetwork, side } from './network.ts';
 
+export const usualEpochs = 30;
+
 export type DigitOptions = Pick<TrainOptions, 'source' | 'seed' | 'epochs'> & Partial<TrainOptions>;
 
 export const trainDigits = (options: DigitOptions): Promise<TrainResult> =>
