@@ -12,7 +12,14 @@ test('samples name what was seen and what is there, and say whether that is righ
   const store = await openTestStore();
   onTestFinished(() => store.close());
   const manifest = {
-    ...{ v: 1, fleet: 'hall', model: 'picker', version: 1, createdAt: 1, minAgent: '0.1.0', task: 'detection', metrics: {} },
+    v: 1,
+    fleet: 'hall',
+    model: 'picker',
+    version: 1,
+    createdAt: 1,
+    minAgent: '0.1.0',
+    task: 'detection',
+    metrics: {},
     inputs: [{ name: 'frame', dtype: 'uint8', shape: [-1, 128, 128, 3] }],
     outputs: [{ name: 'detections', dtype: 'float32', shape: [-1, 8, 5] }],
     labels: ['nut', 'bolt'],

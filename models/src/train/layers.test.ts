@@ -82,7 +82,8 @@ test('a raw picture becomes planes of numbers from 0 to 1', async () => {
   await session.release();
   const wanted = [0, 1, 2].flatMap((channel) => [0, 1, 2, 3, 4, 5].map((pixel) => (pixels[pixel * 3 + channel] ?? 0) / 255));
   expect(y?.dims).toEqual([1, 3, 2, 3]);
-  wanted.forEach((value, index) => expect((y?.data as Float32Array)[index]).toBeCloseTo(value, 6));
+  const found = y?.data as Float32Array;
+  wanted.forEach((value, index) => expect(found[index]).toBeCloseTo(value, 6));
 });
 
 test('rows of a table are looked up by number', async () => {
