@@ -47,7 +47,7 @@ export async function tellStory({ api, say, signal }: StoryOptions): Promise<voi
   if (signal.aborted) return;
   const dimmedAt = Date.now();
   say('the light over the bins changes: dimmer and warmer');
-  await api('demoLight', { body: { level: 0.45, warmth: 0.6 } });
+  await api('demoLight', { body: { level: 0.3, warmth: 0.8 } });
 
   const alert = await waitFor('an alert', async () => (await api('listAlerts', { query: { state: 'OPEN' } })).items.find((item) => item.openedAt >= dimmedAt));
   if (alert === undefined) return;

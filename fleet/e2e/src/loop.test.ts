@@ -51,7 +51,7 @@ describe.each(stacks)('the loop on the %s stack', (kind) => {
   });
 
   test('the light changes: an alert, a retraining, one device first, then all of them', async () => {
-    stack.setLight({ level: 0.45, warmth: 0.6 });
+    stack.setLight({ level: 0.3, warmth: 0.8 });
     const alert = await stack.feed.until('an alert', async () => (await stack.api('listAlerts', { query: { state: 'OPEN' } })).items[0], 120_000);
     expect(alert.effect).toBeGreaterThanOrEqual(0.1);
     expect(alert.assumption).not.toBe('');

@@ -10,7 +10,7 @@ import { showDone } from '../ui/toasts.ts';
 type Light = RequestOf<'demoLight'>['body'];
 type Kind = RequestOf<'demoPublish'>['body']['kind'];
 
-const dim: Light = { level: 0.45, warmth: 0.6 };
+const dim: Light = { level: 0.3, warmth: 0.8 };
 const usual: Light = { level: 1, warmth: 0 };
 
 export default function DemoMenu({ trigger }: { trigger: ReactElement }) {

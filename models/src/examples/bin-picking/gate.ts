@@ -25,7 +25,7 @@ export const usualLimits: DetectionLimits = {
   map50Min: 0.85,
   rightShareMin: 0.85,
   quantisationLossMax: 0.02,
-  inferiorityMax: 0.1,
+  inferiorityMax: 0.15,
   modelBytesMax: 64 * 1024 * 1024,
 };
 
