@@ -10,7 +10,9 @@ import type { DetectionEvaluation } from '../../evaluate/detection.ts';
 import { openSession, runtimeTensor } from '../../onnx/session.ts';
 import type { TrainedVersion } from '../../package/version.ts';
 import { learningWeights } from '../../train/layers.ts';
+import { weightDigest } from '../../train/weights.ts';
 import { renderBins, type BinSample } from './data.ts';
+import { learn } from './learn.ts';
 import { createNetwork } from './network.ts';
 import { judgeModel } from './predict.ts';
 import { startFrom } from './start.ts';
@@ -88,6 +90,11 @@ test('the same seed gives the same files', async () => {
   expect(two.weightDigest).toBe(one.weightDigest);
   expect(two.files).toEqual(one.files);
 }, 120_000);
+
+test('one thread and two give the same weights', async () => {
+  const train = (threads: number) => learn({ model: createNetwork(3), fresh: true, data: { rendered: 40, light: designLight }, epochs: 1, seed: 3, threads });
+  expect(await weightDigest(await train(2))).toBe(await weightDigest(await train(1)));
+}, 60_000);
 
 test('a cancelled training stops', async () => {
   const cancel = new AbortController();

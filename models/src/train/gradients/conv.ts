@@ -50,7 +50,7 @@ function weightGradient({ tape, gradient, input }: GradientContext, geometry: Co
   const depth = channels / group;
   // A dilated last axis would skip channels.
   const interleaved = depth > 1 && at(dilations, rank - 1) === 1;
-  const parts = interleaved && filters % 16 === 0 ? balancedParts(geometry, depth) : 1;
+  const parts = interleaved ? balancedParts(geometry, depth) : 1;
   const woven = interleaved ? depth / parts : 1;
   const weave = (values: readonly number[]): number[] => values.map((value, axis) => (axis === rank - 1 ? value * woven : value));
 
