@@ -9,7 +9,8 @@ const names = readdirSync(folder).filter((name) => existsSync(entryOf(name)));
 const [name = '--list', ...args] = process.argv.slice(2);
 
 if (!names.includes(name)) {
-  for (const one of names) console.log(`${one.padEnd(14)} ${(await import(pathToFileURL(entryOf(one)).href)).description}`);
+  const width = Math.max(...names.map(({ length }) => length));
+  for (const one of names) console.log(`${one.padEnd(width)}  ${(await import(pathToFileURL(entryOf(one)).href)).description}`);
   if (name !== '--list') console.error(`there is no example "${name}"`);
   process.exit(name === '--list' ? 0 : 2);
 }
