@@ -47,6 +47,20 @@ export const atLeast = (name: string, value: number, limit: number, words: strin
 export const atMost = (name: string, value: number, limit: number, words: string): GateCheck => ({ name, value, limit, passed: value <= limit, words });
 export const verdict = (checks: readonly GateCheck[]): GateVerdict => ({ passed: checks.every((check) => check.passed), checks });
 
+export const sizeCheck = (modelBytes: number, limit: number): GateCheck =>
+  atMost('model_bytes', modelBytes, limit, `the largest variant has ${modelBytes} bytes; at most ${limit} are allowed`);
+
+/** No worse than the version now serving, by the lower end of the interval; `things` is what both were asked about. */
+export function championCheck({ count, wins, losses, interval: [low, high] }: PairedComparison, inferiorityMax: number, things: string): GateCheck {
+  return atLeast(
+    'against_champion',
+    low,
+    -inferiorityMax,
+    `on the same ${count} ${things} it wins ${wins} and loses ${losses}: between ${points(low)} and ${points(high)} ` +
+      `better than the serving version; no worse than ${points(-inferiorityMax)} is asked`,
+  );
+}
+
 /** Decides whether a version may be packaged. A value that is not a number fails its check. */
 export function judge(evidence: GateEvidence, limits: GateLimits = usualLimits): GateVerdict {
   const { float, quantised, comparison, modelBytes } = evidence;
@@ -71,19 +85,8 @@ export function judge(evidence: GateEvidence, limits: GateLimits = usualLimits):
       limits.eceMax,
       `confidence is off by ${points(quantised.ece)} on average; at most ${points(limits.eceMax)} is allowed`,
     ),
-    atMost('model_bytes', modelBytes, limits.modelBytesMax, `the largest variant has ${modelBytes} bytes; at most ${limits.modelBytesMax} are allowed`),
+    sizeCheck(modelBytes, limits.modelBytesMax),
   ];
-  if (comparison !== undefined) {
-    const [low, high] = comparison.interval;
-    checks.push(
-      atLeast(
-        'against_champion',
-        low,
-        -limits.inferiorityMax,
-        `on the same ${comparison.count} examples it wins ${comparison.wins} and loses ${comparison.losses}: between ${points(low)} and ${points(high)} ` +
-          `better than the serving version; no worse than ${points(-limits.inferiorityMax)} is asked`,
-      ),
-    );
-  }
+  if (comparison !== undefined) checks.push(championCheck(comparison, limits.inferiorityMax, 'examples'));
   return verdict(checks);
 }

@@ -1,7 +1,7 @@
 import { SerinError } from '@serin/protocol/errors';
 
 import { createGraphBuilder } from '../onnx/builder.ts';
-import { createModel, type Dimension, type Model, type Node, type Tensor } from '../onnx/graph.ts';
+import { createModel, type Dimension, type Model, type Tensor } from '../onnx/graph.ts';
 import { inferModel } from '../onnx/infer-model.ts';
 import { foldConstants } from '../onnx/passes/fold-constants.ts';
 import { removeDeadCode } from '../onnx/passes/remove-dead-code.ts';
@@ -59,18 +59,17 @@ function bindInputs(model: Model, dimensions: Readonly<Record<string, number>>):
 
 /** The model up to a value, and new layers behind it. */
 export function replaceHead(model: Model, { after, define }: NewHead, seed: number): Model {
-  const { graph } = model;
-  const kept = nodesBefore(graph.nodes, after);
-  const { types } = inferModel({ ...model, graph: { ...graph, nodes: kept, outputs: [] } }, { dimensions: { [batchName]: probeBatch } });
+  // Only the name counts: what else is known of the value is inferred.
+  const { graph } = removeDeadCode({ ...model, graph: { ...model.graph, outputs: [{ name: after, type: 'float32', dims: [] }] } });
+  const { types } = inferModel({ ...model, graph }, { dimensions: { [batchName]: probeBatch } });
   const features = types.get(after);
   if (features === undefined) {
     throw new SerinError('MODEL_INVALID', { detail: `it has no value ${after} to put a head on`, hint: 'npm run onnx -- dump FILE lists the values' });
   }
   const builder = createGraphBuilder(graph.name);
   for (const { name, type, dims } of graph.inputs) builder.input(name, type, dims);
-  const used = new Set(kept.flatMap(({ inputs }) => inputs));
-  for (const [name, tensor] of graph.initialisers) if (used.has(name)) builder.constant(tensor, name);
-  for (const node of kept) builder.append(node);
+  for (const [name, tensor] of graph.initialisers) builder.constant(tensor, name);
+  for (const node of graph.nodes) builder.append(node);
   const sheet = { builder, types: new Map(types), constants: new Map<string, Tensor>() };
   const nn = createLayers(sheet, seed);
   nn.scope('head', () => define(nn, { name: after, ...features }));
@@ -78,17 +77,6 @@ export function replaceHead(model: Model, { after, define }: NewHead, seed: numb
   if (extended.outputs.length === 0)
     throw new SerinError('MODEL_INVALID', { detail: 'the new head has no output', hint: 'End it with nn.output(name, value)' });
   return { ...createModel(extended), opsets: model.opsets, irVersion: model.irVersion };
-}
-
-function nodesBefore(nodes: readonly Node[], value: string): Node[] {
-  const wanted = new Set([value]);
-  const kept: Node[] = [];
-  for (const node of nodes.toReversed()) {
-    if (!node.outputs.some((output) => wanted.has(output))) continue;
-    for (const input of node.inputs) wanted.add(input);
-    kept.push(node);
-  }
-  return kept.reverse();
 }
 
 /** Where operators take what they have learnt; statistics, sizes and settings are none of it. */
@@ -109,9 +97,10 @@ const learntInputs: Readonly<Record<string, readonly number[]>> = {
 function chooseWeights(whole: Model, imported: Model, trainable: Trainable): string[] {
   const own = imported.graph.initialisers;
   const learnt = new Set(whole.graph.nodes.flatMap(({ operator, inputs }) => (learntInputs[operator] ?? []).map((index) => inputs[index] ?? '')));
+  const fresh = new Set(learningWeights(whole));
   const chosen = [...whole.graph.initialisers].filter(([name, tensor]) => {
     if (tensor.type !== 'float32') return false;
-    if (!own.has(name)) return learningWeights(whole).includes(name);
+    if (!own.has(name)) return fresh.has(name);
     if (typeof trainable === 'function') return trainable(name, tensor);
     // A single number is a setting of the graph, not something it learnt.
     return trainable === 'all' && learnt.has(name) && tensor.dims.length > 0;

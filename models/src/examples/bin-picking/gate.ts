@@ -1,6 +1,6 @@
 import type { PairedComparison } from '../../evaluate/compare.ts';
 import type { DetectionEvaluation } from '../../evaluate/detection.ts';
-import { atLeast, atMost, percent, points, verdict, type GateVerdict } from '../../evaluate/gate.ts';
+import { atLeast, atMost, championCheck, percent, points, sizeCheck, verdict, type GateVerdict } from '../../evaluate/gate.ts';
 
 export interface DetectionEvidence {
   readonly float: DetectionEvaluation;
@@ -52,19 +52,8 @@ export function judgeDetector(evidence: DetectionEvidence, limits: DetectionLimi
       limits.quantisationLossMax,
       `8 bits cost ${points(loss)} of average precision; at most ${points(limits.quantisationLossMax)} is allowed`,
     ),
-    atMost('model_bytes', modelBytes, limits.modelBytesMax, `the largest variant has ${modelBytes} bytes; at most ${limits.modelBytesMax} are allowed`),
+    sizeCheck(modelBytes, limits.modelBytesMax),
   ];
-  if (comparison !== undefined) {
-    const [low, high] = comparison.interval;
-    checks.push(
-      atLeast(
-        'against_champion',
-        low,
-        -limits.inferiorityMax,
-        `on the same ${comparison.count} frames it wins ${comparison.wins} and loses ${comparison.losses}: between ${points(low)} and ${points(high)} ` +
-          `better than the serving version; no worse than ${points(-limits.inferiorityMax)} is asked`,
-      ),
-    );
-  }
+  if (comparison !== undefined) checks.push(championCheck(comparison, limits.inferiorityMax, 'frames'));
   return verdict(checks);
 }
