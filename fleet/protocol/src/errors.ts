@@ -135,6 +135,22 @@ export const errorCatalogue = {
     status: 500,
   },
   TRAINING_DATA_INVALID: { message: 'The training data has mistakes', hint: 'The details list them by file; mend or remove these and try again', status: 400 },
+  DATA_ANOMALOUS: {
+    message: 'The data has anomalies that must be looked at first',
+    hint: 'The details list them by column, file and row; mend the data, or accept their kinds knowingly',
+    status: 409,
+  },
+  DATASET_DAMAGED: {
+    message: 'A file of a dataset is missing or has changed',
+    hint: 'Restore it from a backup, or make the version again from its files',
+    status: 500,
+  },
+  SOURCE_FAILED: {
+    message: 'A source of data could not be read',
+    hint: 'The details say why; nothing of it was used, and it is read again on schedule',
+    status: 502,
+  },
+  PIPELINE_INVALID: { message: 'The pipeline file is malformed', hint: 'The details name each field and its rule', status: 400 },
   CHECKPOINT_INVALID: { message: 'The checkpoint cannot be gone on from', hint: 'Begin anew, or give the settings the run began with', status: 400 },
   GATE_FAILED: { message: 'The version did not pass its gate', hint: 'The checks name the number, the limit and the distance', status: 409 },
   JOB_FAILED: { message: 'The job ended with an error', hint: 'Its log has the cause', status: 500 },

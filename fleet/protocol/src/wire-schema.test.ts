@@ -13,7 +13,7 @@ import { desired } from './messages/desired.ts';
 import { chunkTopic, grantsFor } from './topics.ts';
 
 /** Hash of everything devices and servers of different versions must agree on. */
-const pinned = '8d25b8cca0b7ef6edabaec94bc022ea088719ee6be38033ef2388be205357a56';
+const pinned = '32a803df8e6703b8a3557fcf1e7fba5dbbef906ff1462aaa8046ca895f24fea5';
 
 const toChangeIt = `
 The wire has changed. Devices in the field speak the old one, so first decide:

@@ -14,7 +14,7 @@ export type Variant = z.infer<typeof variant>;
 const bundlePath = z.string().check(z.regex(/^[a-z0-9][a-z0-9._-]{0,63}$/));
 
 export const bundleFile = z.object({
-  role: z.enum(['model', 'golden', 'profile']),
+  role: z.enum(['model', 'golden', 'profile', 'preprocessing', 'explainer']),
   /** Only for role `model`: which variant this file is. Golden vectors may also be per variant. */
   variant: z.optional(variant),
   path: bundlePath,
@@ -43,9 +43,10 @@ export const manifest = z.object({
   minAgent: z.string().check(z.regex(/^\d+\.\d+\.\d+$/)),
   /**
    * `image-classification`: one uint8 NHWC frame in, `probabilities` out. `detection`: such a frame in, `detections` out
-   * (rows of label, x, y, angle, score; the best first). `tensor`: anything else, served but not judged on frames.
+   * (rows of label, x, y, angle, score; the best first). `table`, `text`: one record, made into tensors as the file of role
+   * `preprocessing` says; `probabilities` or a `value` out. `tensor`: anything else, served but not judged.
    */
-  task: z.enum(['image-classification', 'detection', 'tensor']),
+  task: z.enum(['image-classification', 'detection', 'table', 'text', 'tensor']),
   inputs: z.array(tensor).check(z.minLength(1), z.maxLength(64)),
   outputs: z.array(tensor).check(z.minLength(1), z.maxLength(64)),
   labels: z.array(z.string().check(z.maxLength(128))).check(z.maxLength(10_000)),
@@ -55,7 +56,7 @@ export const manifest = z.object({
 export type Manifest = z.infer<typeof manifest>;
 
 /** Tasks whose models answer the frames of a source; others are served and see none. */
-export const takesFrames = ({ task }: Pick<Manifest, 'task'>): boolean => task !== 'tensor';
+export const takesFrames = ({ task }: Pick<Manifest, 'task'>): boolean => task === 'image-classification' || task === 'detection';
 
 /** What a bundle is built from: a file with its bytes, before it has a digest. */
 export interface BundlePart {
@@ -104,6 +105,8 @@ export interface BundleChoice {
   model: BundleFile;
   golden: BundleFile | undefined;
   profile: BundleFile | undefined;
+  preprocessing: BundleFile | undefined;
+  explainer: BundleFile | undefined;
 }
 
 /** The files one target needs: the first variant of its preference that exists, with golden vectors and profile. */
@@ -114,7 +117,14 @@ export function chooseVariant(bundle: Manifest, preference: readonly Variant[]):
     const ofRole = (role: BundleFile['role']) =>
       bundle.files.find((file) => file.role === role && file.variant === wanted) ??
       bundle.files.find((file) => file.role === role && file.variant === undefined);
-    return { variant: wanted, model, golden: ofRole('golden'), profile: ofRole('profile') };
+    return {
+      variant: wanted,
+      model,
+      golden: ofRole('golden'),
+      profile: ofRole('profile'),
+      preprocessing: ofRole('preprocessing'),
+      explainer: ofRole('explainer'),
+    };
   }
   throw new SerinError('BUNDLE_NO_VARIANT', { detail: `wanted ${preference.join(' or ')}` });
 }
