@@ -18,6 +18,15 @@ export type ProblemKind =
   | 'image-damaged'
   | 'too-large'
   | 'duplicate'
+  /** A file of a set lacks a column, has one more, or has it under another name. */
+  | 'column-missing'
+  | 'column-unknown'
+  | 'column-renamed'
+  /** Values of one column are of several types, or nested. */
+  | 'type-mixed'
+  | 'nested'
+  /** A number that does not fit a double: reading it would change it. */
+  | 'number-imprecise'
   | 'empty';
 
 /** One thing that is wrong with the training data. */
