@@ -1,5 +1,5 @@
 import { z } from 'zod/mini';
-import { digest, modelName, versionNumber } from '../ids.ts';
+import { digest, modelName } from '../ids.ts';
 import { pipelineFile } from '../pipeline.ts';
 import { dataset, datasetName, datasetVersion, datasetVersionDetail, dataSpec, inputFile, inputFilesMax, source, sourceSettings } from './datasets.ts';
 import { job } from './resources.ts';
