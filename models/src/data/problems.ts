@@ -27,6 +27,12 @@ export type ProblemKind =
   | 'nested'
   /** A number that does not fit a double: reading it would change it. */
   | 'number-imprecise'
+  /** Of delimited text: its first row, what parts its fields, its quotes, its bytes, and rows of more or fewer fields. */
+  | 'header'
+  | 'delimiter'
+  | 'quote'
+  | 'encoding'
+  | 'row-ragged'
   | 'empty';
 
 /** One thing that is wrong with the training data. */
