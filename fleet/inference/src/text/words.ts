@@ -1,0 +1,92 @@
+import { normaliseText } from './normalise.ts';
+
+/** A word of a text, or a mark that stands for something whose kind says more than its letters. */
+export interface Word {
+  /** Lower case; marks are in angle brackets, which no word has. */
+  readonly text: string;
+  /** Where it stands in the original, in UTF-16 units. */
+  readonly start: number;
+  readonly end: number;
+}
+
+const lettersMax = 40;
+const scripts = ['Han', 'Hiragana', 'Katakana', 'Thai', 'Lao', 'Khmer', 'Myanmar'].map((name) => String.raw`\p{Script=${name}}`).join('');
+/** Of scripts that write no spaces, each letter is a word; runs of two make up for it. */
+const unspaced = new RegExp(`[${scripts}]`, 'u');
+const unspacedParts = new RegExp(String.raw`[${scripts}]\p{M}*|[^${scripts}]+`, 'gu');
+
+/**
+ * What a text is read as, the first that fits. Every form is bounded or takes all that it looked at, so the time grows
+ * with the text whatever it holds.
+ */
+const forms = {
+  url: String.raw`(?:[hH][tT][tT][pP][sS]?://|[wW][wW][wW]\.)[^\s<>"]{1,2000}`,
+  mail: String.raw`[A-Za-z0-9._%+\-]{1,64}@[A-Za-z0-9\-]{1,63}(?:\.[A-Za-z0-9\-]{1,63}){1,8}`,
+  mention: String.raw`@[\p{L}\p{N}_]{1,64}`,
+  money: String.raw`\p{Sc} ?\p{Nd}[\p{Nd}.,]*|\p{Nd}[\p{Nd}.,]{0,20} ?\p{Sc}`,
+  // Up to twenty digits may come before its first letter: 3rd, 2nite.
+  word: String.raw`\p{N}{0,20}[\p{L}\p{M}][\p{L}\p{M}\p{N}]*(?:['\u2019][\p{L}\p{M}\p{N}]+)*`,
+  percent: String.raw`\p{N}{1,20}(?:[.,]\p{N}{1,20})? ?%`,
+  number: String.raw`\p{N}+(?:[.,:]\p{N}+)*`,
+  emphasis: '[!?]+',
+  picture: String.raw`\p{Extended_Pictographic}`,
+  currency: String.raw`\p{Sc}`,
+  // The same sign three times or more: a rule, dots, a row of stars.
+  rule: String.raw`(?<sign>[^\s\p{L}\p{M}\p{N}])\k<sign>{2,}`,
+} as const;
+type Form = keyof typeof forms;
+const pattern = new RegExp(
+  Object.entries(forms)
+    .map(([name, source]) => `(?<${name}>${source})`)
+    .join('|'),
+  'gu',
+);
+
+const markOf: Partial<Record<Form, (found: string) => string>> = {
+  url: () => '<url>',
+  mail: () => '<mail>',
+  mention: () => '<mention>',
+  money: () => '<money>',
+  currency: () => '<currency>',
+  percent: () => '<percent>',
+  number: (found) => `<number ${Math.min(9, found.replace(/[.,:]/g, '').length)}>`,
+  emphasis: (found) => `<${found.slice(0, 3)}>`,
+  rule: (found) => `<${found.slice(0, 3)}>`,
+};
+
+/** Equal in every language and place: no locale, and the final sigma is a sigma. */
+const lower = (text: string): string => text.toLowerCase().replaceAll('ς', 'σ').replaceAll('\u2019', "'");
+
+function cut(text: string): string {
+  if (text.length <= lettersMax) return text;
+  const isSplit = (text.charCodeAt(lettersMax - 1) & 0xfc00) === 0xd800;
+  return text.slice(0, isSplit ? lettersMax - 1 : lettersMax);
+}
+
+/** The words of the first `unitsMax` UTF-16 units of a text, at most `wordsMax` of them. */
+export function splitWords(original: string, unitsMax: number, wordsMax: number): Word[] {
+  const { text, origins } = normaliseText(original.length > unitsMax ? original.slice(0, unitsMax) : original);
+  const words: Word[] = [];
+  const add = (word: string, from: number, to: number): void => {
+    words.push({ text: cut(word), start: origins?.starts[from] ?? from, end: origins?.ends[to - 1] ?? to });
+  };
+  for (const match of text.matchAll(pattern)) {
+    if (words.length >= wordsMax) break;
+    const [found] = match;
+    const form = formOf(match);
+    const mark = markOf[form]?.(found);
+    if (mark !== undefined || form === 'picture') add(mark ?? found, match.index, match.index + found.length);
+    else if (!unspaced.test(found)) add(lower(found), match.index, match.index + found.length);
+    else {
+      for (const part of found.matchAll(unspacedParts)) {
+        if (words.length >= wordsMax) break;
+        const from = match.index + part.index;
+        add(lower(part[0]), from, from + part[0].length);
+      }
+    }
+  }
+  return words;
+}
+
+const names = Object.keys(forms) as Form[];
+const formOf = ({ groups }: RegExpMatchArray): Form => names.find((name) => groups?.[name] !== undefined) ?? 'word';
