@@ -4,7 +4,10 @@ export type Change =
   | { type: 'rollout'; id: string }
   | { type: 'job'; id: string }
   | { type: 'alert'; id: string }
-  | { type: 'models' };
+  | { type: 'dataset'; id: string }
+  | { type: 'run'; id: string }
+  | { type: 'models' }
+  | { type: 'sources' };
 
 export interface Changes {
   tell(change: Change): void;

@@ -37,7 +37,9 @@ import { orderRollout, startRollout, type RolloutOrders } from './rollouts/order
 import { composeServices, type Lifecycle, type Service } from './service.ts';
 import type { Store } from './store/store.ts';
 import { findDevices, type ViewSettings } from './views/devices.ts';
+import { findDataset } from './views/data.ts';
 import { viewOverview } from './views/overview.ts';
+import { findRun } from './views/runs.ts';
 import { findRollout } from './views/rollouts.ts';
 import { findAlert, viewJob } from './views/work.ts';
 
@@ -162,6 +164,8 @@ export async function wireControlPlane(config: Config, store: Store, log: Log): 
         return row === undefined ? undefined : viewJob(row, clock());
       },
       alert: (id) => findAlert(store.db, id),
+      dataset: (name) => findDataset(store.db, name),
+      run: (id) => findRun(store.db, id),
       overview: () => viewOverview(store.db, view()),
     },
   });

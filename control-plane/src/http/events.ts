@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import type { LiveEvent } from '@serin/protocol/api/events';
+import type { Dataset } from '@serin/protocol/api/datasets';
+import type { Run } from '@serin/protocol/api/runs';
 import type { Alert, Device, Job, Overview, Rollout } from '@serin/protocol/api/resources';
 import { SerinError } from '@serin/protocol/errors';
 import type { Change, Changes } from '../changes.ts';
@@ -13,6 +15,8 @@ export interface EventSources {
   rollout(id: string): Promise<Rollout | undefined>;
   job(id: string): Promise<Job | undefined>;
   alert(id: string): Promise<Alert | undefined>;
+  dataset(name: string): Promise<Dataset | undefined>;
+  run(id: string): Promise<Run | undefined>;
   overview(): Promise<Overview>;
 }
 
@@ -68,7 +72,15 @@ export function createEventHub({ changes, sources, log, limits: given }: EventHu
   // Numbers mean nothing to another process: its streams begin with a reset.
   const epoch = randomBytes(6).toString('hex');
   const streams = new Set<Stream>();
-  const pending = { device: new Set<string>(), rollout: new Set<string>(), job: new Set<string>(), alert: new Set<string>(), models: false };
+  const sets = {
+    device: new Set<string>(),
+    rollout: new Set<string>(),
+    job: new Set<string>(),
+    alert: new Set<string>(),
+    dataset: new Set<string>(),
+    run: new Set<string>(),
+  };
+  const pending = { ...sets, models: false, sources: false };
   let kept: KeptEvent[] = [];
   let number = 0;
   let overviewDue = false;
@@ -104,7 +116,7 @@ export function createEventHub({ changes, sources, log, limits: given }: EventHu
   function note(change: Change): void {
     // Whoever comes later reads the rows first.
     if (streams.size === 0) return;
-    if (change.type === 'models') pending.models = true;
+    if (change.type === 'models' || change.type === 'sources') pending[change.type] = true;
     else pending[change.type].add(change.id);
     overviewDue = true;
     schedule();
@@ -121,7 +133,7 @@ export function createEventHub({ changes, sources, log, limits: given }: EventHu
     }, limits.batchMs);
   }
 
-  const hasPending = (): boolean => pending.models || overviewDue || pending.device.size + pending.rollout.size + pending.job.size + pending.alert.size > 0;
+  const hasPending = (): boolean => pending.models || pending.sources || overviewDue || Object.values(sets).some(({ size }) => size > 0);
 
   function take(set: Set<string>, most: number): string[] {
     const ids = [...set].slice(0, most);
@@ -138,9 +150,12 @@ export function createEventHub({ changes, sources, log, limits: given }: EventHu
     await emitEach(pending.rollout, sources.rollout, (rollout) => ({ type: 'rollout', rollout }));
     await emitEach(pending.job, sources.job, (job) => ({ type: 'job', job }));
     await emitEach(pending.alert, sources.alert, (alert) => ({ type: 'alert', alert }));
-    if (pending.models) {
-      pending.models = false;
-      emit({ type: 'models' });
+    await emitEach(pending.dataset, sources.dataset, (dataset) => ({ type: 'dataset', dataset }));
+    await emitEach(pending.run, sources.run, (run) => ({ type: 'run', run }));
+    for (const type of ['models', 'sources'] as const) {
+      if (!pending[type]) continue;
+      pending[type] = false;
+      emit({ type });
     }
     if (overviewDue && performance.now() - overviewAt >= limits.overviewMs) {
       overviewDue = false;
@@ -173,7 +188,8 @@ export function createEventHub({ changes, sources, log, limits: given }: EventHu
     kept = [];
     number++;
     pending.models = false;
-    for (const set of [pending.device, pending.rollout, pending.job, pending.alert]) set.clear();
+    pending.sources = false;
+    for (const set of Object.values(sets)) set.clear();
   }
 
   async function beat(): Promise<void> {

@@ -20,6 +20,7 @@ import { findVersion, listModels, listSamples, listVersions, viewVersion } from 
 import { listAudit, viewOverview } from '../views/overview.ts';
 import { findRollout, listRollouts } from '../views/rollouts.ts';
 import { listAlerts, listJobs, viewJob } from '../views/work.ts';
+import { createDataHandlers } from './data-handlers.ts';
 import type { ApiRequest, Handlers } from './routes.ts';
 import type { SessionCookie } from './server.ts';
 
@@ -183,6 +184,7 @@ export function createHandlers(context: HandlerContext, session: SessionCookie):
     listSamples: async ({ query }) => ({ items: await listSamples(db, query) }),
     listAudit: async ({ query }) => ({ items: await listAudit(db, query.limit) }),
     getWebChannel: webChannel,
+    ...createDataHandlers({ db }),
     async demoLight({ body }) {
       await requireDemo().setLight(body);
       return {};

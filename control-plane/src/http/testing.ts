@@ -15,7 +15,9 @@ import { createLog } from '../log.ts';
 import { createMetrics } from '../metrics.ts';
 import { openTestStore, type TestStore } from '../store/testing.ts';
 import { findDevices } from '../views/devices.ts';
+import { findDataset } from '../views/data.ts';
 import { viewOverview } from '../views/overview.ts';
+import { findRun } from '../views/runs.ts';
 import { createEventHub, type EventHub } from './events.ts';
 import { createHandlers } from './handlers.ts';
 import { readSampleImage } from './sample-image.ts';
@@ -69,6 +71,8 @@ export async function startTestApi(options: { publicUrl?: string } = {}): Promis
       rollout: async () => undefined,
       job: async () => undefined,
       alert: async () => undefined,
+      dataset: (name) => findDataset(store.db, name),
+      run: (id) => findRun(store.db, id),
       overview: () => viewOverview(store.db, view()),
     },
     limits: { batchMs: 20, overviewMs: 20, heartbeatMs: 50, eventsKept: 20 },

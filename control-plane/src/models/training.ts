@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { eq } from 'drizzle-orm';
+import { z } from 'zod/mini';
 import { designLight } from '@serin/inference/bin-scene/parameters';
 import type { TrainedVersion } from '@serin/models/package/version';
 import { SerinError } from '@serin/protocol/errors';
@@ -60,7 +61,7 @@ export function createTraining(context: PublishContext, settings: TrainingSettin
   return {
     async prepare(job, folder) {
       const params = jobParams.parse(job.params);
-      const request = { ...usualRequest(settings), kind: job.kind, seed: params.seed };
+      const request = { ...usualRequest(settings), kind: trainingKind.parse(job.kind), seed: params.seed };
       await writeRequest(folder, job.kind === 'retrain' ? { ...request, epochs: retrainEpochs } : request);
       const champion = await championOf(store.db, job.model);
       if (job.kind === 'spoil') {
@@ -85,6 +86,8 @@ export function createTraining(context: PublishContext, settings: TrainingSettin
   };
 }
 
-const originOf = ({ kind }: JobRow) => ({ train: 'trained', retrain: 'retrained', spoil: 'demo-spoiled' })[kind] as 'trained' | 'retrained' | 'demo-spoiled';
+const trainingKind = z.enum(['train', 'retrain', 'spoil']);
+const origins = { train: 'trained', retrain: 'retrained', spoil: 'demo-spoiled' } as const;
+const originOf = ({ kind }: JobRow) => origins[trainingKind.parse(kind)];
 
 export const plainGate = ({ gate }: TrainedVersion) => ({ passed: gate.passed, checks: gate.checks.map((check) => ({ ...check })) });

@@ -1,4 +1,8 @@
 import { bigint, bigserial, boolean, customType, doublePrecision, index, integer, jsonb, pgTable, primaryKey, text, uniqueIndex } from 'drizzle-orm/pg-core';
+import type { Anomaly, ColumnSummary, DataSpec, DatasetKind, DatasetVersionStatus, InputFile, SourceSettings } from '@serin/protocol/api/datasets';
+import type { Job } from '@serin/protocol/api/resources';
+import type { Environment, ParameterValue, Run, RunDetail, RunStatus, Trial } from '@serin/protocol/api/runs';
+import type { PipelineFile } from '@serin/protocol/pipeline';
 import type { Hello } from '@serin/protocol/messages/status';
 import type { Reported } from '@serin/protocol/messages/reported';
 import type { Predicted, Truth } from '@serin/protocol/messages/telemetry';
@@ -227,7 +231,7 @@ export const jobs = pgTable(
   'jobs',
   {
     id: text('id').primaryKey(),
-    kind: text('kind').$type<'train' | 'retrain' | 'spoil'>().notNull(),
+    kind: text('kind').$type<Job['kind']>().notNull(),
     model: text('model').notNull(),
     status: text('status').$type<'QUEUED' | 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED'>().notNull(),
     params: jsonb('params').$type<Record<string, unknown>>().notNull(),
@@ -250,6 +254,135 @@ export const jobs = pgTable(
     log: jsonb('log').$type<string[]>().notNull(),
   },
   (table) => [index('jobs_by_status').on(table.status, table.notBefore)],
+);
+
+// ---- data ----------------------------------------------------------------------------------
+export const datasets = pgTable('datasets', {
+  name: text('name').primaryKey(),
+  kind: text('kind').$type<DatasetKind>().notNull(),
+  createdAt: time('created_at').notNull(),
+  /** The newest version that may be used. */
+  latest: integer('latest'),
+});
+
+export const datasetVersions = pgTable(
+  'dataset_versions',
+  {
+    dataset: text('dataset').notNull(),
+    version: integer('version').notNull(),
+    kind: text('kind').$type<DatasetKind>().notNull(),
+    spec: jsonb('spec').$type<DataSpec>().notNull(),
+    digest: text('digest').notNull(),
+    /** The blob that lists its files. */
+    manifest: text('manifest').notNull(),
+    /** Blobs of what the next batch is held against; null where the kind of data has none. */
+    schema: text('schema'),
+    profile: text('profile'),
+    status: text('status').$type<DatasetVersionStatus>().notNull(),
+    parent: integer('parent'),
+    createdAt: time('created_at').notNull(),
+    createdBy: text('created_by').notNull(),
+    source: text('source'),
+    note: text('note').notNull(),
+    files: integer('files').notNull(),
+    bytes: long('bytes').notNull(),
+    rows: long('rows').notNull(),
+    splits: jsonb('splits').$type<{ train: number; validation: number; test: number }>().notNull(),
+    labels: jsonb('labels').$type<{ label: string; count: number }[]>().notNull(),
+    errors: integer('errors').notNull(),
+    warnings: integer('warnings').notNull(),
+    decision: jsonb('decision').$type<{ by: string; at: number; note: string }>(),
+    /** What a list does not show. */
+    detail: jsonb('detail').$type<{ anomalies: Anomaly[]; anomaliesBeyond: number; columns: ColumnSummary[] }>().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.dataset, table.version] }), index('dataset_versions_by_status').on(table.status)],
+);
+
+export const sources = pgTable(
+  'sources',
+  {
+    name: text('name').primaryKey(),
+    dataset: text('dataset').notNull(),
+    settings: jsonb('settings').$type<SourceSettings>().notNull(),
+    spec: jsonb('spec').$type<DataSpec>().notNull(),
+    mode: text('mode').$type<'append' | 'replace'>().notNull(),
+    schedule: text('schedule'),
+    enabled: boolean('enabled').notNull(),
+    createdAt: time('created_at').notNull(),
+    createdBy: text('created_by').notNull(),
+    /** How far reading has come; written with the version it led to. */
+    cursor: jsonb('cursor').$type<unknown>(),
+    lastReadAt: time('last_read_at'),
+    nextReadAt: time('next_read_at'),
+    last: jsonb('last').$type<{ ok: boolean; words: string; version: number | null }>(),
+    /** The read that is under way. */
+    jobId: text('job_id'),
+  },
+  (table) => [index('sources_due').on(table.nextReadAt)],
+);
+
+// ---- runs ----------------------------------------------------------------------------------
+export const pipelines = pgTable('pipelines', {
+  name: text('name').primaryKey(),
+  /** As it was last run. */
+  file: jsonb('file').$type<PipelineFile>().notNull(),
+  createdAt: time('created_at').notNull(),
+  updatedAt: time('updated_at').notNull(),
+});
+
+/** What a list of runs does not show. */
+export type RunReport = Pick<RunDetail, 'series' | 'artifacts' | 'importance' | 'confusion' | 'intervals' | 'slices' | 'assumptions'>;
+
+export const runs = pgTable(
+  'runs',
+  {
+    id: text('id').primaryKey(),
+    model: text('model').notNull(),
+    pipeline: text('pipeline'),
+    status: text('status').$type<RunStatus>().notNull(),
+    jobId: text('job_id'),
+    createdAt: time('created_at').notNull(),
+    createdBy: text('created_by').notNull(),
+    finishedAt: time('finished_at'),
+    seed: long('seed').notNull(),
+    code: jsonb('code').$type<Run['code']>().notNull(),
+    data: jsonb('data').$type<Run['data']>(),
+    parameters: jsonb('parameters').$type<Record<string, ParameterValue>>().notNull(),
+    environment: jsonb('environment').$type<Environment>().notNull(),
+    stages: jsonb('stages').$type<Run['stages']>().notNull(),
+    metrics: jsonb('metrics').$type<Record<string, number>>().notNull(),
+    baseline: jsonb('baseline').$type<Run['baseline']>(),
+    weightDigest: text('weight_digest'),
+    gate: jsonb('gate').$type<Run['gate']>(),
+    version: integer('version'),
+    error: jsonb('error').$type<{ code: string; detail: string; hint: string }>(),
+    repeats: text('repeats'),
+    verdict: jsonb('verdict').$type<Run['verdict']>(),
+    report: jsonb('report').$type<RunReport>().notNull(),
+    log: jsonb('log').$type<string[]>().notNull(),
+    /** What it was asked to do, so that it can be done again: the file, and the files it names. */
+    file: jsonb('file').$type<PipelineFile>(),
+    inputs: jsonb('inputs').$type<InputFile[]>().notNull(),
+  },
+  (table) => [index('runs_by_model').on(table.model, table.createdAt), index('runs_by_time').on(table.createdAt), index('runs_by_job').on(table.jobId)],
+);
+
+/** Trials of a search, each a job at a time: what the search decides next follows from these rows alone. */
+export const trials = pgTable(
+  'trials',
+  {
+    run: text('run').notNull(),
+    number: integer('number').notNull(),
+    parameters: jsonb('parameters').$type<Record<string, ParameterValue>>().notNull(),
+    rung: integer('rung').notNull(),
+    budget: doublePrecision('budget').notNull(),
+    state: text('state').$type<Trial['state']>().notNull(),
+    metric: doublePrecision('metric'),
+    /** What each rung it has finished came to. */
+    results: jsonb('results').$type<{ rung: number; metric: number | null }[]>().notNull(),
+    jobId: text('job_id'),
+  },
+  (table) => [primaryKey({ columns: [table.run, table.number] }), index('trials_by_job').on(table.jobId)],
 );
 
 /** Intent written in the same transaction as the rows it follows from; published at least once, then deleted. */

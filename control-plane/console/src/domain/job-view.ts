@@ -5,7 +5,14 @@ export const isRunning = ({ status }: Pick<Job, 'status'>): boolean => status ==
 
 export const jobTone: Record<Job['status'], Tone> = { QUEUED: 'idle', RUNNING: 'info', SUCCEEDED: 'ok', FAILED: 'bad', CANCELLED: 'idle' };
 
-const kinds: Record<Job['kind'], string> = { train: 'Train', retrain: 'Retrain', spoil: 'Make a spoiled version of' };
+const kinds: Record<Job['kind'], string> = {
+  train: 'Train',
+  retrain: 'Retrain',
+  spoil: 'Make a spoiled version of',
+  ingest: 'Read data into',
+  pipeline: 'Run the pipeline',
+  trial: 'Try parameters of',
+};
 
 export const jobTitle = ({ kind, model }: Pick<Job, 'kind' | 'model'>): string => `${kinds[kind]} ${model}`;
 

@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { Activity, ArrowRight, CircleCheck, Cpu, ListChecks, Waypoints } from 'lucide-react';
+import { Activity, ArrowRight, CircleCheck, Database, Cpu, ListChecks, Waypoints } from 'lucide-react';
 import type { ReactNode } from 'react';
 import type { Alert, Device, Job, Overview, Rollout } from '@serin/protocol/api/resources';
 import { Sparkline } from '../charts/sparkline.tsx';
@@ -134,7 +134,7 @@ function VersionFigure({ devices }: { devices: readonly Device[] }) {
 
 type AttentionItem = Overview['attention'][number];
 
-const attentionIcon = { alert: Activity, rollout: Waypoints, device: Cpu, job: ListChecks } as const;
+const attentionIcon = { alert: Activity, rollout: Waypoints, device: Cpu, job: ListChecks, dataset: Database, source: Database } as const;
 
 function Calm() {
   return (

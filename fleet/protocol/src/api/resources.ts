@@ -173,7 +173,7 @@ export type Rollout = z.infer<typeof rollout>;
 export const jobStatus = z.enum(['QUEUED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'CANCELLED']);
 export const job = z.object({
   id: z.string(),
-  kind: z.enum(['train', 'retrain', 'spoil']),
+  kind: z.enum(['train', 'retrain', 'spoil', 'ingest', 'pipeline', 'trial']),
   model: modelName,
   status: jobStatus,
   stage: z.string(),
@@ -246,6 +246,8 @@ export const overview = z.object({
   openAlerts: count,
   activeRollouts: count,
   runningJobs: count,
-  attention: z.array(z.object({ kind: z.enum(['alert', 'rollout', 'device', 'job']), id: z.string(), words: z.string(), since: timestampMs })),
+  attention: z.array(
+    z.object({ kind: z.enum(['alert', 'rollout', 'device', 'job', 'dataset', 'source']), id: z.string(), words: z.string(), since: timestampMs }),
+  ),
 });
 export type Overview = z.infer<typeof overview>;

@@ -1,6 +1,7 @@
 import { z } from 'zod/mini';
 import { deviceId, digest, modelName, versionNumber } from '../ids.ts';
 import { signedDocument } from '../bundle/signing.ts';
+import { dataRoutes } from './data-routes.ts';
 import { alert, auditEntry, device, devicePoint, job, model, modelVersion, overview, role, rollout, sample, session } from './resources.ts';
 
 export type Access = 'open' | 'viewer' | 'operator' | 'admin';
@@ -224,6 +225,7 @@ export const routes = {
       rootKeyId: z.string(),
     }),
   },
+  ...dataRoutes,
   /** Only where the server runs the demo. */
   demoLight: {
     method: 'POST',
