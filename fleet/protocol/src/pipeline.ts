@@ -11,9 +11,12 @@ const share = z.number().check(z.gte(0), z.lte(1));
 const whole = (least: number, most: number) => z.int().check(z.gte(least), z.lte(most));
 const between = (least: number, most: number) => z.number().check(z.gte(least), z.lte(most));
 
+/** As the wire has it, but a misspelt name is told instead of dropped. */
+const spec = z.strictObject(dataSpec.shape);
+
 export const pipelineName = modelName;
 
-export const treesSettings = z.object({
+export const treesSettings = z.strictObject({
   kind: z.literal('trees'),
   trees: z._default(whole(1, 5000), 300),
   leaves: z._default(whole(2, 1024), 31),
@@ -29,9 +32,9 @@ export const treesSettings = z.object({
   balanced: z._default(z.boolean(), false),
 });
 
-export const linearSettings = z.object({ kind: z.literal('linear'), l2: z._default(between(0, 1e6), 1), balanced: z._default(z.boolean(), false) });
+export const linearSettings = z.strictObject({ kind: z.literal('linear'), l2: z._default(between(0, 1e6), 1), balanced: z._default(z.boolean(), false) });
 
-export const textLinearSettings = z.object({
+export const textLinearSettings = z.strictObject({
   kind: z.literal('text-linear'),
   wordGrams: z._default(whole(1, 3), 2),
   /** Longest run of letters that counts; 0 leaves letters out. */
@@ -41,7 +44,7 @@ export const textLinearSettings = z.object({
   balanced: z._default(z.boolean(), false),
 });
 
-export const textConvSettings = z.object({
+export const textConvSettings = z.strictObject({
   kind: z.literal('text-conv'),
   bucketBits: z._default(whole(8, 18), 14),
   width: z._default(whole(4, 512), 64),
@@ -52,7 +55,7 @@ export const textConvSettings = z.object({
 });
 
 /** A small convolutional classifier of pictures in folders. */
-export const imageSettings = z.object({
+export const imageSettings = z.strictObject({
   kind: z.literal('image-classifier'),
   size: z._default(whole(8, 512), 64),
   channels: z._default(z.union([z.literal(1), z.literal(3)]), 3),
@@ -65,7 +68,7 @@ export const imageSettings = z.object({
 const singleTrainer = z.discriminatedUnion('kind', [treesSettings, linearSettings, textLinearSettings, textConvSettings, imageSettings]);
 
 /** Several models whose answers are averaged, as one graph. */
-export const ensembleSettings = z.object({ kind: z.literal('ensemble'), members: z.array(singleTrainer).check(z.minLength(2), z.maxLength(16)) });
+export const ensembleSettings = z.strictObject({ kind: z.literal('ensemble'), members: z.array(singleTrainer).check(z.minLength(2), z.maxLength(16)) });
 
 export const trainerSettings = z.discriminatedUnion('kind', [
   treesSettings,
@@ -80,12 +83,12 @@ export type TrainerKind = TrainerSettings['kind'];
 
 /** Where a parameter may lie; `log` spreads its trials evenly over magnitudes. */
 export const searchRange = z.union([
-  z.object({ from: z.number(), to: z.number(), log: z._default(z.boolean(), false), whole: z._default(z.boolean(), false) }),
-  z.object({ oneOf: z.array(z.union([z.number(), z.string(), z.boolean()])).check(z.minLength(1), z.maxLength(64)) }),
+  z.strictObject({ from: z.number(), to: z.number(), log: z._default(z.boolean(), false), whole: z._default(z.boolean(), false) }),
+  z.strictObject({ oneOf: z.array(z.union([z.number(), z.string(), z.boolean()])).check(z.minLength(1), z.maxLength(64)) }),
 ]);
 export type SearchRange = z.infer<typeof searchRange>;
 
-export const searchSettings = z.object({
+export const searchSettings = z.strictObject({
   /** `asha`: all trials get a little, the best of them more; `random`: every trial gets everything. */
   method: z._default(z.enum(['random', 'asha']), 'asha'),
   trials: z._default(whole(2, 500), 16),
@@ -112,9 +115,9 @@ export const pipelineFile = z.strictObject({
   ingest: z.union([
     z.strictObject({
       files: z.array(z.string().check(z.minLength(1), z.maxLength(1024))).check(z.minLength(1), z.maxLength(inputFilesMax)),
-      spec: dataSpec,
+      spec,
     }),
-    z.strictObject({ dataset: datasetName, version: z.optional(versionNumber), spec: z.optional(dataSpec) }),
+    z.strictObject({ dataset: datasetName, version: z.optional(versionNumber), spec: z.optional(spec) }),
   ]),
   validate: z._default(
     z.strictObject({
