@@ -3,7 +3,8 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { Device } from '@serin/device/device';
-import type { Clock, Log as DeviceLog } from '@serin/device/ports';
+import type { AskOptions, Clock, Log as DeviceLog } from '@serin/device/ports';
+import type { DataRecord } from '@serin/inference/records';
 import { asSerinError, describeError, SerinError } from '@serin/protocol/errors';
 import { bootId, type DeviceId } from '@serin/protocol/ids';
 import { productVersion } from '@serin/protocol/version';
@@ -158,6 +159,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         tally,
         spool,
         restarts: () => runner.restarts(),
+        ask: (model: string, record: DataRecord, options: AskOptions) => runner.ask(model, record, options),
       };
       const health = await startHealth(config.httpPort, sources);
       stops.push(() => health.stop());

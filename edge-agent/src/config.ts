@@ -125,7 +125,7 @@ const settings: { [Key in keyof Config]: Setting<Config[Key]> } = {
     usualWords: 'u8s8,fp32',
   },
   httpPort: {
-    about: 'Port for /healthz and /metrics on this machine alone; 0 picks a free one',
+    about: 'Port for /healthz, /metrics and /predict/NAME on this machine alone; 0 picks a free one',
     rule: 'a whole number from 0 to 65535',
     read: (text) => (/^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined),
     ...unset,

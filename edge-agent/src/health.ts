@@ -1,7 +1,8 @@
-import { createServer, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { SerinError } from '@serin/protocol/errors';
+import { asSerinError, SerinError } from '@serin/protocol/errors';
 import type { Reported } from '@serin/protocol/messages/reported';
+import { predict, predictPrefix, type Ask } from './predict.ts';
 import type { Tally } from './tally.ts';
 import { hasCode } from '@serin/node/files';
 
@@ -12,6 +13,7 @@ export interface HealthSources {
   tally: Tally;
   spool: { waiting(): number; dropped(): number };
   restarts(): number;
+  ask: Ask;
 }
 
 export interface Health {
@@ -57,15 +59,30 @@ export function renderMetrics({ isConnected, models, tally, spool, restarts }: H
   return `${lines.join('\n')}\n`;
 }
 
-/** For a supervisor on this machine: nothing here is for the network. */
+/** For a supervisor and programs on this machine: nothing here is for the network. */
 export async function startHealth(port: number, sources: HealthSources): Promise<Health> {
   const answer = (response: ServerResponse, status: number, type: string, body: string): void =>
     void response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' }).end(body);
-  const server: Server = createServer({ requestTimeout: 5_000, headersTimeout: 5_000, keepAliveTimeout: 5_000 }, ({ method, url }, response) => {
+  const answerRecord = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    try {
+      answer(response, 200, 'application/json', `${JSON.stringify(await predict(request, sources.ask))}\n`);
+    } catch (thrown) {
+      const { code, status, message, hint, detail } = asSerinError(thrown);
+      // What is left of a body that was too long is not read.
+      if (code === 'TOO_LARGE') response.setHeader('connection', 'close');
+      answer(response, status, 'application/json', `${JSON.stringify({ code, message, hint, detail })}\n`);
+    }
+  };
+  const server: Server = createServer({ requestTimeout: 5_000, headersTimeout: 5_000, keepAliveTimeout: 5_000 }, (request, response) => {
+    const { method, url } = request;
     const [path] = (url ?? '').split('?');
+    if (path?.startsWith(predictPrefix) === true) {
+      if (method !== 'POST') return answer(response, 405, 'text/plain', 'records are sent by POST\n');
+      return void answerRecord(request, response);
+    }
     if (method !== 'GET') return answer(response, 405, 'text/plain', 'only GET\n');
     if (path === '/metrics') return answer(response, 200, 'text/plain; version=0.0.4', renderMetrics(sources));
-    if (path !== '/healthz') return answer(response, 404, 'text/plain', 'there are /healthz and /metrics\n');
+    if (path !== '/healthz') return answer(response, 404, 'text/plain', 'there are /healthz, /metrics and /predict/NAME\n');
     const { device, isConnected, models, spool } = sources;
     const body = { status: 'ok', device, connected: isConnected(), waitingWindows: spool.waiting(), models: models() };
     answer(response, 200, 'application/json', `${JSON.stringify(body)}\n`);

@@ -1,4 +1,5 @@
-import type { LoadableBundle, RawWindow, RunnerSettings, Unsent, WarmReport } from '@serin/device/ports';
+import type { DataRecord } from '@serin/inference/records';
+import type { AskOptions, LoadableBundle, RawWindow, RecordReply, RunnerSettings, Unsent, WarmReport } from '@serin/device/ports';
 import type { Digest } from '@serin/protocol/ids';
 import type { FrameSample } from '@serin/protocol/messages/telemetry';
 
@@ -15,7 +16,12 @@ export interface InferenceSettings {
 /** A bundle with its bytes, as they can be sent. */
 export type SentBundle = Omit<LoadableBundle, 'modelBytes'> & { modelBytes: Uint8Array };
 
-export type Order = { kind: 'warm'; bundle: SentBundle } | { kind: 'activate'; digest: Digest } | { kind: 'drop'; digest: Digest } | { kind: 'stop' };
+export type Order =
+  | { kind: 'warm'; bundle: SentBundle }
+  | { kind: 'activate'; digest: Digest }
+  | { kind: 'drop'; digest: Digest }
+  | { kind: 'ask'; model: string; record: DataRecord; options: AskOptions }
+  | { kind: 'stop' };
 
 export type Down =
   | { type: 'begin'; settings: InferenceSettings }
@@ -25,7 +31,7 @@ export type Down =
 export type Up =
   | { type: 'ready'; camera: string }
   | { type: 'alive' }
-  | { type: 'done'; id: number; report?: WarmReport }
+  | { type: 'done'; id: number; report?: WarmReport; reply?: RecordReply }
   | { type: 'failed'; id: number; code: string; detail: string }
   | { type: 'window'; window: RawWindow }
   | { type: 'sample'; sample: Unsent<FrameSample> }

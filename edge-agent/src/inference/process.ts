@@ -48,7 +48,7 @@ async function begin({ fps, sceneFile, seed, deadlineMs }: InferenceSettings): P
   send({ type: 'ready', camera: source.description });
 }
 
-async function carryOut(order: Order): Promise<Pick<Extract<Up, { type: 'done' }>, 'report'>> {
+async function carryOut(order: Order): Promise<Pick<Extract<Up, { type: 'done' }>, 'report' | 'reply'>> {
   if (order.kind === 'stop') {
     await runner?.stop();
     await close();
@@ -57,6 +57,7 @@ async function carryOut(order: Order): Promise<Pick<Extract<Up, { type: 'done' }
   if (runner === undefined) throw new Error('not begun');
   if (order.kind === 'activate') await runner.activate(order.digest);
   if (order.kind === 'drop') await runner.drop(order.digest);
+  if (order.kind === 'ask') return { reply: await runner.ask(order.model, order.record, order.options) };
   if (order.kind !== 'warm') return {};
   const { modelBytes, ...bundle } = order.bundle;
   return { report: await runner.warm({ ...bundle, modelBytes: () => Promise.resolve(modelBytes) }) };

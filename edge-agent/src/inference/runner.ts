@@ -1,6 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { Clock, LoadableBundle, Runner, RunnerHandlers, RunnerSettings, WarmReport } from '@serin/device/ports';
+import type { Clock, LoadableBundle, Runner, RunnerHandlers, RunnerSettings } from '@serin/device/ports';
 import { isErrorCode, SerinError } from '@serin/protocol/errors';
 import type { Digest } from '@serin/protocol/ids';
 import type { Log } from '../log.ts';
@@ -33,11 +33,13 @@ const longestWaitMs = 15_000;
 /** A process that lived this long was a good one. */
 const stableMs = 60_000;
 
+type Done = Pick<Extract<Up, { type: 'done' }>, 'report' | 'reply'>;
+
 interface Child {
   process: ChildProcess;
   isReady: boolean;
   bornAt: number;
-  pending: Map<number, { resolve(report?: WarmReport): void; reject(error: SerinError): void }>;
+  pending: Map<number, { resolve(done: Done): void; reject(error: SerinError): void }>;
   loaded: Set<Digest>;
   ended: Promise<void>;
 }
@@ -69,7 +71,7 @@ export function createProcessRunner({ settings, clock, log, limits: given = {} }
     if (message.type === 'window') handlers?.window(message.window);
     else if (message.type === 'sample') handlers?.sample(message.sample);
     else if (message.type === 'log') log[message.level](message.fields, message.event);
-    else if (message.type === 'done') from.pending.get(message.id)?.resolve(message.report);
+    else if (message.type === 'done') from.pending.get(message.id)?.resolve(message);
     else if (message.type === 'failed') {
       const { id, code, detail } = message;
       from.pending.get(id)?.reject(new SerinError(isErrorCode(code) ? code : 'INTERNAL', { detail }));
@@ -175,11 +177,11 @@ export function createProcessRunner({ settings, clock, log, limits: given = {} }
     return child;
   }
 
-  async function order(to: Child, wanted: Order, limitMs: number): Promise<WarmReport | undefined> {
+  async function order(to: Child, wanted: Order, limitMs: number): Promise<Done> {
     const id = nextId++;
     const limit = new AbortController();
     try {
-      return await new Promise<WarmReport | undefined>((resolve, reject) => {
+      return await new Promise<Done>((resolve, reject) => {
         to.pending.set(id, { resolve, reject });
         if (to.process.connected) tell(to, { type: 'order', id, order: wanted });
         else reject(new SerinError('INFERENCE_CRASHED', { detail: 'the process is gone' }));
@@ -221,10 +223,11 @@ export function createProcessRunner({ settings, clock, log, limits: given = {} }
       last.process.kill('SIGKILL');
     },
     async warm(bundle: LoadableBundle) {
-      const { digest, manifest, variant, model, golden, profile } = bundle;
-      const modelBytes = await bundle.modelBytes();
+      const { modelBytes: readModel, ...rest } = bundle;
+      const { digest } = rest;
+      const modelBytes = await readModel();
       const to = await present();
-      const report = await order(to, { kind: 'warm', bundle: { digest, manifest, variant, model, golden, profile, modelBytes } }, limits.warmMs);
+      const { report } = await order(to, { kind: 'warm', bundle: { ...rest, modelBytes } }, limits.warmMs);
       if (report === undefined) throw new SerinError('INTERNAL', { detail: 'warmed without a report' });
       to.loaded.add(digest);
       everLoaded.add(digest);
@@ -243,6 +246,11 @@ export function createProcessRunner({ settings, clock, log, limits: given = {} }
         // A process that ended holds nothing any more.
         if (!(error instanceof SerinError) || error.code !== 'INFERENCE_CRASHED') throw error;
       });
+    },
+    async ask(model, record, options = {}) {
+      const { reply } = await order(await present(), { kind: 'ask', model, record, options }, limits.answerMs);
+      if (reply === undefined) throw new SerinError('INTERNAL', { detail: 'asked without a reply' });
+      return reply;
     },
     configure(wanted) {
       configured = wanted;

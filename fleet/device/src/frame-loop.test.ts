@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
 import { seededRandom } from '@serin/inference/random';
+import type { TablePreprocessing } from '@serin/protocol/bundle/preprocessing';
 import type { FrameSample } from '@serin/protocol/messages/telemetry';
 import { FrameLoop, type FrameResult, type ServedModel } from './frame-loop.ts';
 import type { Frame, RawWindow, Unsent } from './ports.ts';
@@ -220,4 +221,66 @@ test('two models see the same frames, each in windows of its own', async () => {
     ['picker', 2],
     ['sorter', 3],
   ]);
+});
+
+const customers: TablePreprocessing = { v: 1, kind: 'table', columns: [{ kind: 'number', name: 'age' }] };
+
+async function recordModel(version: number, answer: number, misbehaviour: Misbehaviour = 'none'): Promise<ServedModel> {
+  const { manifest, ...rest } = await model(version, answer, misbehaviour, 'churn');
+  const statistic = { name: 'column/age', edges: [0, 50, 100], counts: [0, 5, 5, 0, 0], mean: 50, deviation: 20, nullPsi: [] };
+  return {
+    ...rest,
+    manifest: { ...manifest, task: 'table', inputs: [{ name: 'features', dtype: 'float32', shape: [-1, 1] }] },
+    preprocessing: customers,
+    profile: { v: 1, framesPerWindow: 10, assumption: 'made for a test', statistics: [statistic] },
+  };
+}
+
+test('a model of records is asked one by one; what it saw and said is counted in its windows, and frames pass it by', async () => {
+  const { clock, camera, windows, loop, show } = begin();
+  await loop.serve(await recordModel(1, 2));
+  show(10);
+  await settle();
+  expect(camera.taken()).toBe(0);
+  expect(await loop.ask('churn', { age: 41 })).toMatchObject({ model: 'churn', version: 1, label: 'nut', confidence: 0.875 });
+  await loop.ask('churn', { age: 70 });
+  await loop.ask('churn', {});
+  await clock.advance(1_000);
+  expect(windows).toHaveLength(1);
+  expect(windows[0]).toMatchObject({ counters: { frames: 3, run: 3, failed: 0 }, labels: [0, 0, 3] });
+  expect(windows[0]?.statistics).toEqual([{ name: 'column/age', counts: [0, 1, 1, 0, 1], sum: 111, sumSquares: 41 ** 2 + 70 ** 2 }]);
+});
+
+test('what is no record is refused and counts for nothing; an answer that fails or is not finite is counted and told', async () => {
+  const { windows, loop } = begin();
+  await loop.serve(await recordModel(1, 1, 'not finite'));
+  await expect(loop.ask('churn', { age: 'old' })).rejects.toMatchObject({ code: 'BAD_REQUEST' });
+  await expect(loop.ask('churn', { age: 1 })).rejects.toMatchObject({ code: 'MODEL_INVALID' });
+  await expect(loop.ask('picker', {})).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  await loop.serve(await recordModel(2, 1, 'throws'));
+  await expect(loop.ask('churn', { age: 1 })).rejects.toThrow('run failed');
+  await loop.retire('churn');
+  await expect(loop.ask('churn', { age: 1 })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  expect(windows.map(({ version, counters }) => [version, counters.run, counters.failed, counters.nonFinite])).toEqual([
+    [1, 1, 0, 1],
+    [2, 0, 1, 0],
+  ]);
+});
+
+test('a model is only let go when nobody waits for its answer any more', async () => {
+  const { windows, loop } = begin();
+  await loop.serve(await recordModel(1, 1));
+  let answer: () => void = () => {};
+  engine.onRun = () => new Promise<void>((resolve) => (answer = resolve));
+  onTestFinished(() => (engine.onRun = undefined));
+  const asked = loop.ask('churn', { age: 1 });
+  await settle();
+  let isGone = false;
+  const gone = loop.retire('churn').then(() => (isGone = true));
+  await settle();
+  expect(isGone).toBe(false);
+  answer();
+  expect(await asked).toMatchObject({ label: 'washer' });
+  await gone;
+  expect(windows).toMatchObject([{ counters: { run: 1 } }]);
 });

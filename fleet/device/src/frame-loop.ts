@@ -1,13 +1,16 @@
 import { measureImage, type FrameShape, type ImageStatistics } from '@serin/inference/image-statistics';
 import type { Random } from '@serin/inference/random';
-import { takesFrames, type Manifest } from '@serin/protocol/bundle/manifest';
+import { answerStatistic, type DataRecord, type RecordAnswer } from '@serin/inference/records';
+import { takesFrames, takesRecords, type Manifest } from '@serin/protocol/bundle/manifest';
+import type { Preprocessing } from '@serin/protocol/bundle/preprocessing';
 import type { Profile } from '@serin/protocol/bundle/profile';
 import { SerinError } from '@serin/protocol/errors';
 import type { Digest } from '@serin/protocol/ids';
 import { objectsPerFrameMax, sampleBytesMax } from '@serin/protocol/limits';
 import type { FrameSample } from '@serin/protocol/messages/telemetry';
 import { answerOutput, boundTruth, isRightAnswer, labelsOf, predictedOf, readAnswer, type Answer } from './answer.ts';
-import type { Clock, EngineSession, Frame, FrameSource, RawWindow, RunnerSettings, Unsent } from './ports.ts';
+import type { AskOptions, Clock, EngineSession, Frame, FrameSource, RawWindow, RecordReply, RunnerSettings, Unsent } from './ports.ts';
+import { RecordAnswerer } from './record-answerer.ts';
 import { WindowAccumulator } from './telemetry.ts';
 
 /** A loaded bundle that may be asked for answers. */
@@ -15,6 +18,8 @@ export interface ServedModel {
   digest: Digest;
   manifest: Manifest;
   profile: Profile | undefined;
+  preprocessing?: Preprocessing | undefined;
+  explainer?: Uint8Array | undefined;
   session: EngineSession;
 }
 
@@ -49,9 +54,12 @@ type Sample = Unsent<FrameSample>;
 
 interface Serving {
   model: ServedModel;
-  input: string;
-  output: string;
-  tensor: { dtype: string; shape: readonly number[] };
+  /** Of a model that answers frames. */
+  frames: { input: string; output: string; tensor: { dtype: string; shape: readonly number[] } } | undefined;
+  /** Of a model that answers records, when asked. */
+  records: RecordAnswerer | undefined;
+  /** Settled when nobody waits for an answer. */
+  asked: Promise<unknown>;
   window: WindowAccumulator;
   reservoir: Sample[];
   offered: number;
@@ -73,7 +81,7 @@ const sampleRoomBytes = 1024 + 2 * 64 * objectsPerFrameMax;
 const sourceRetryMs = 1000;
 
 /**
- * Runs the newest frame through the model in service, over and over. A change of model takes effect between two
+ * Runs the newest frame through the model in service, over and over, and asks those that answer records when somebody asks. A change of model takes effect between two
  * frames, so that none is dropped and each is counted under the version that answered it. One window per version,
  * cut where the wall clock is a multiple of the window's length, and at every change.
  */
@@ -113,6 +121,7 @@ export class FrameLoop {
     this.#wake();
     await this.#loops;
     this.#loops = undefined;
+    await Promise.all([...this.#serving.values()].map(({ asked }) => asked));
     for (const serving of this.#serving.values()) this.#cut(serving, this.#clock.now());
   }
 
@@ -125,43 +134,98 @@ export class FrameLoop {
   /** From the next frame on this model answers for its name. Resolves when the one before answers nothing any more. */
   async serve(model: ServedModel): Promise<void> {
     const serving = this.#prepare(model);
-    this.#end(model.manifest.model);
+    const ended = this.#end(model.manifest.model);
     if (serving !== undefined) {
       // What passed while nothing was served is nobody's loss.
-      if (this.#serving.size === 0) this.#source.takeSkipped();
+      if (!this.#hasFrameModel()) this.#source.takeSkipped();
       this.#serving.set(model.manifest.model, serving);
     }
     this.#wake();
-    await this.#frameUnderWay;
+    await ended;
   }
 
   /** Nothing answers for that name any more. */
-  async retire(name: string): Promise<void> {
-    this.#end(name);
-    await this.#frameUnderWay;
+  retire(name: string): Promise<void> {
+    return this.#end(name);
   }
 
-  #end(name: string): void {
+  /** One record, answered by the model in service under that name. */
+  async ask(name: string, record: DataRecord, options: AskOptions = {}): Promise<RecordReply> {
     const serving = this.#serving.get(name);
-    if (serving === undefined) return;
-    this.#serving.delete(name);
-    // The frame under way still belongs to this window.
-    void this.#frameUnderWay.then(() => this.#cut(serving, this.#clock.now()));
+    if (serving?.records === undefined) throw new SerinError('NOT_FOUND', { detail: `no model called ${name} answers records here` });
+    const reply = this.#askRecord(serving, serving.records, record, options);
+    serving.asked = Promise.allSettled([serving.asked, reply]);
+    return reply;
   }
 
-  /** Models that do not take images are served elsewhere and see no frames. */
+  async #askRecord(serving: Serving, records: RecordAnswerer, record: DataRecord, options: AskOptions): Promise<RecordReply> {
+    const { model, window } = serving;
+    const { manifest } = model;
+    // What is no record is the asker's fault, not the model's.
+    const prepared = records.prepare(record);
+    const began = this.#clock.elapsed();
+    let answer: RecordAnswer;
+    try {
+      answer = await records.answer(prepared);
+    } catch (error) {
+      window.countFailure();
+      if (!serving.hasFault) this.#handlers.fault?.(error);
+      serving.hasFault = true;
+      throw error;
+    }
+    const latencyMs = this.#clock.elapsed() - began;
+    const { finite, confidence, label, value, probabilities } = answer;
+    window.countRun({
+      latencyMs,
+      isLate: latencyMs > this.#deadlineMs,
+      record: new Map([...prepared.statistics, ...(value === undefined ? [] : [[answerStatistic, value] as const])]),
+      finite,
+      confidence,
+      labels: label === -1 ? [] : [label],
+      isRight: undefined,
+    });
+    if (!finite) throw new SerinError('MODEL_INVALID', { detail: `${manifest.model} ${manifest.version} gave an answer that is not finite` });
+    const isLabelled = value === undefined;
+    return {
+      model: manifest.model,
+      version: manifest.version,
+      label: isLabelled ? (manifest.labels[label] ?? String(label)) : undefined,
+      confidence: isLabelled ? confidence : undefined,
+      value,
+      probabilities,
+      reasons: [],
+      ms: latencyMs,
+    };
+  }
+
+  #hasFrameModel(): boolean {
+    for (const { frames } of this.#serving.values()) if (frames !== undefined) return true;
+    return false;
+  }
+
+  /** Resolves when it answers nothing any more. */
+  async #end(name: string): Promise<void> {
+    const serving = this.#serving.get(name);
+    this.#serving.delete(name);
+    await this.#frameUnderWay;
+    if (serving === undefined) return;
+    await serving.asked;
+    // What was under way still belongs to this window.
+    this.#cut(serving, this.#clock.now());
+  }
+
+  /** Models of plain tensors are served elsewhere. */
   #prepare(model: ServedModel): Serving | undefined {
     const { manifest, digest, profile } = model;
-    if (!takesFrames(manifest)) return undefined;
-    const [input] = manifest.inputs;
-    if (input === undefined) throw new SerinError('BUNDLE_MANIFEST_INVALID', { detail: 'no inputs' });
-    const { shape } = this.#source;
+    const frames = takesFrames(manifest) ? this.#frameInput(manifest) : undefined;
+    const records = takesRecords(manifest) ? new RecordAnswerer(model) : undefined;
+    if (frames === undefined && records === undefined) return undefined;
     const { model: name, version, labels } = manifest;
     return {
       model,
-      input: input.name,
-      output: answerOutput(manifest),
-      tensor: { dtype: 'uint8', shape: [1, shape.height, shape.width, shape.channels] },
+      frames,
+      records,
+      asked: Promise.resolve(),
       window: new WindowAccumulator({ model: name, version, manifest: digest, labels: labels.length, profile }, this.#clock.now()),
       reservoir: [],
       offered: 0,
@@ -169,9 +233,16 @@ export class FrameLoop {
     };
   }
 
+  #frameInput(manifest: Manifest): Serving['frames'] {
+    const [input] = manifest.inputs;
+    if (input === undefined) throw new SerinError('BUNDLE_MANIFEST_INVALID', { detail: 'no inputs' });
+    const { height, width, channels } = this.#source.shape;
+    return { input: input.name, output: answerOutput(manifest), tensor: { dtype: 'uint8', shape: [1, height, width, channels] } };
+  }
+
   async #runFrames(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      if (this.#serving.size === 0) {
+      if (!this.#hasFrameModel()) {
         await new Promise<void>((resolve) => (this.#wake = resolve));
         continue;
       }
@@ -193,13 +264,14 @@ export class FrameLoop {
   async #runFrame(frame: Frame): Promise<void> {
     const skipped = this.#source.takeSkipped();
     for (const serving of Array.from(this.#serving.values())) {
+      if (serving.frames === undefined) continue;
       serving.window.countSkipped(skipped);
-      await this.#answer(serving, frame);
+      await this.#answer(serving, serving.frames, frame);
     }
   }
 
-  async #answer(serving: Serving, frame: Frame): Promise<void> {
-    const { model, input, output, tensor, window } = serving;
+  async #answer(serving: Serving, { input, output, tensor }: NonNullable<Serving['frames']>, frame: Frame): Promise<void> {
+    const { model, window } = serving;
     const { shape } = this.#source;
     const { digest, manifest, session } = model;
     const began = this.#clock.elapsed();

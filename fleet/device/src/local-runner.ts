@@ -3,6 +3,7 @@ import { SerinError } from '@serin/protocol/errors';
 import type { Digest } from '@serin/protocol/ids';
 import { openBundleSession } from './bundle-session.ts';
 import { FrameLoop, requireFrameInput, type FrameResult, type ServedModel } from './frame-loop.ts';
+import { requireRecordInput } from './record-answerer.ts';
 import type { Clock, Engine, FrameSource, LoadableBundle, Runner, RunnerHandlers, RunnerSettings, WarmReport } from './ports.ts';
 
 export interface LocalRunnerOptions {
@@ -53,13 +54,14 @@ export function createLocalRunner({ engine, source, clock, random, deadlineMs, o
       const present = loaded.get(bundle.digest);
       if (present !== undefined) return present.report;
       requireFrameInput(bundle.manifest, source.shape);
+      requireRecordInput(bundle);
       const { session, report } = await openBundleSession(engine, bundle, clock);
       if (loop === undefined) {
         await session.close();
         running();
       }
-      const { digest, manifest, profile } = bundle;
-      loaded.set(digest, { model: { digest, manifest, profile, session }, report });
+      const { digest, manifest, profile, preprocessing, explainer } = bundle;
+      loaded.set(digest, { model: { digest, manifest, profile, preprocessing, explainer, session }, report });
       return report;
     },
     async activate(digest) {
@@ -80,6 +82,9 @@ export function createLocalRunner({ engine, source, clock, random, deadlineMs, o
       }
       loaded.delete(digest);
       await found.model.session.close();
+    },
+    async ask(model, record, options) {
+      return running().ask(model, record, options);
     },
     configure(wanted) {
       settings = wanted;

@@ -3,7 +3,9 @@ import type { BundleFile, Manifest, Variant } from '@serin/protocol/bundle/manif
 import type { Golden } from '@serin/protocol/bundle/golden';
 import type { Profile } from '@serin/protocol/bundle/profile';
 import type { SignedDocument } from '@serin/protocol/bundle/signing';
+import type { Preprocessing } from '@serin/protocol/bundle/preprocessing';
 import type { FrameShape } from '@serin/inference/image-statistics';
+import type { DataRecord } from '@serin/inference/records';
 import type { FrameSample, TelemetryWindow, Truth } from '@serin/protocol/messages/telemetry';
 import type { Reported } from '@serin/protocol/messages/reported';
 
@@ -111,6 +113,10 @@ export interface LoadableBundle {
   modelBytes: () => Promise<Uint8Array>;
   golden: Golden | undefined;
   profile: Profile | undefined;
+  /** Of models that answer records. */
+  preprocessing?: Preprocessing | undefined;
+  /** Trees, for the reasons of an answer. */
+  explainer?: Uint8Array | undefined;
 }
 
 export interface WarmReport {
@@ -133,7 +139,34 @@ export interface Runner {
   /** From the next frame on this bundle answers; the one before stays loaded until dropped. */
   activate(digest: Digest): Promise<void>;
   drop(digest: Digest): Promise<void>;
+  /** Asks the model in service about one record. Rejects with NOT_FOUND, and BAD_REQUEST for what cannot be a record of it. */
+  ask(model: string, record: DataRecord, options?: AskOptions): Promise<RecordReply>;
   configure(settings: RunnerSettings): void;
+}
+
+export interface AskOptions {
+  /** So many columns that made the answer what it is; none unless asked for, and only where the bundle can tell. */
+  reasons?: number;
+}
+
+export interface RecordReply {
+  model: string;
+  version: number;
+  /** Of the label; undefined for a value. */
+  label: string | undefined;
+  confidence: number | undefined;
+  value: number | undefined;
+  probabilities: readonly number[];
+  reasons: readonly RecordReason[];
+  ms: number;
+}
+
+/** What one column, or one word, did to the answer; together with the base they make its margin. */
+export interface RecordReason {
+  name: string;
+  /** As the record had it. */
+  given: string | undefined;
+  contribution: number;
 }
 
 export type RawWindow = Omit<TelemetryWindow, 'boot' | 'seq'>;

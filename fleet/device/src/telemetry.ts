@@ -1,4 +1,5 @@
-import type { ImageStatistics } from '@serin/inference/image-statistics';
+import { isImageStatistic, type ImageStatistics } from '@serin/inference/image-statistics';
+import { isRecordStatistic } from '@serin/inference/records';
 import type { Profile } from '@serin/protocol/bundle/profile';
 import type { Digest, ModelName } from '@serin/protocol/ids';
 import type { WindowCounters } from '@serin/protocol/messages/telemetry';
@@ -19,7 +20,9 @@ export interface WindowSubject {
 export interface RunFrame {
   latencyMs: number;
   isLate: boolean;
-  image: ImageStatistics;
+  /** What a frame showed, or what a record held: by the names of the profile's statistics. */
+  image?: ImageStatistics;
+  record?: ReadonlyMap<string, number>;
   finite: boolean;
   confidence: number;
   /** What was seen: one label of a classifier, any number of a detector. */
@@ -28,12 +31,11 @@ export interface RunFrame {
   isRight: boolean | undefined;
 }
 
-const statisticNames = ['brightness', 'contrast', 'sharpness', 'confidence'] as const;
-type StatisticName = (typeof statisticNames)[number];
-const isStatistic = (name: string): name is StatisticName => (statisticNames as readonly string[]).includes(name);
+/** Statistics that this device can take; others of a profile are left to those that know them. */
+const isStatistic = (name: string): boolean => isImageStatistic(name) || name === 'confidence' || isRecordStatistic(name);
 
 interface Tally {
-  name: StatisticName;
+  name: string;
   edges: readonly number[];
   counts: number[];
   sum: number;
@@ -75,7 +77,7 @@ export class WindowAccumulator {
     this.#counters.failed++;
   }
 
-  countRun({ latencyMs, isLate, image, finite, confidence, labels, isRight }: RunFrame): void {
+  countRun({ latencyMs, isLate, image, record, finite, confidence, labels, isRight }: RunFrame): void {
     const counters = this.#counters;
     counters.frames++;
     counters.run++;
@@ -88,7 +90,9 @@ export class WindowAccumulator {
       if (!isRight) counters.wrong++;
     }
     for (const tally of this.#tallies) {
-      const value = tally.name === 'confidence' ? (finite ? confidence : Number.NaN) : image[tally.name];
+      const { name } = tally;
+      const value = name === 'confidence' ? (finite ? confidence : Number.NaN) : isImageStatistic(name) ? image?.[name] : record?.get(name);
+      if (value === undefined) continue;
       countInto(tally.counts, tally.edges, value);
       if (!Number.isFinite(value)) continue;
       tally.sum += value;

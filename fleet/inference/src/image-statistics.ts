@@ -8,6 +8,7 @@ export interface ImageStatistics {
 }
 
 export const imageStatisticNames = ['brightness', 'contrast', 'sharpness'] as const;
+export const isImageStatistic = (name: string): name is keyof ImageStatistics => (imageStatisticNames as readonly string[]).includes(name);
 
 export interface FrameShape {
   readonly width: number;

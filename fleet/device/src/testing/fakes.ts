@@ -158,6 +158,9 @@ export function createFakeRunner(clock: Clock, behaviourOf: (version: number) =>
       loaded.delete(digest);
       for (const [model, bundle] of active) if (bundle.digest === digest) active.delete(model);
     },
+    async ask(model) {
+      throw new SerinError('NOT_FOUND', { detail: model });
+    },
     configure() {},
   };
 }

@@ -4,6 +4,7 @@ import { SerinError } from '@serin/protocol/errors';
 import type { Digest } from '@serin/protocol/ids';
 import { golden } from '@serin/protocol/bundle/golden';
 import { chooseVariant, manifest as manifestSchema, type BundleChoice, type BundleFile, type Manifest } from '@serin/protocol/bundle/manifest';
+import { preprocessing } from '@serin/protocol/bundle/preprocessing';
 import { profile } from '@serin/protocol/bundle/profile';
 import { signedDocument, type SignedDocument } from '@serin/protocol/bundle/signing';
 import type { BundleStore, LoadableBundle } from '../ports.ts';
@@ -40,7 +41,8 @@ async function readPart<Schema extends z.ZodMiniType>(store: BundleStore, file: 
   return content;
 }
 
-export const filesOf = (choice: BundleChoice): BundleFile[] => [choice.model, choice.golden, choice.profile].filter((file) => file !== undefined);
+export const filesOf = (choice: BundleChoice): BundleFile[] =>
+  [choice.model, choice.golden, choice.profile, choice.preprocessing, choice.explainer].filter((file) => file !== undefined);
 
 export const slotOf = (digest: Digest, manifest: Manifest, choice: BundleChoice): Slot => ({
   version: manifest.version,
@@ -60,6 +62,8 @@ export async function loadable(store: BundleStore, digest: Digest, manifest: Man
     modelBytes: () => readChecked(store, choice.model.sha256),
     golden: await readPart(store, choice.golden, golden),
     profile: await readPart(store, choice.profile, profile),
+    preprocessing: await readPart(store, choice.preprocessing, preprocessing),
+    explainer: choice.explainer === undefined ? undefined : await readChecked(store, choice.explainer.sha256),
   };
 }
 

@@ -58,6 +58,9 @@ export type Manifest = z.infer<typeof manifest>;
 /** Tasks whose models answer the frames of a source; others are served and see none. */
 export const takesFrames = ({ task }: Pick<Manifest, 'task'>): boolean => task === 'image-classification' || task === 'detection';
 
+/** Tasks whose models answer records, one at a time, when they are asked. */
+export const takesRecords = ({ task }: Pick<Manifest, 'task'>): boolean => task === 'table' || task === 'text';
+
 /** What a bundle is built from: a file with its bytes, before it has a digest. */
 export interface BundlePart {
   role: BundleFile['role'];

@@ -2,9 +2,12 @@ import { z } from 'zod/mini';
 import { count } from '../ids.ts';
 import { binsMax, statisticsPerWindowMax } from '../limits.ts';
 
+/** `brightness`, or `column/age` for a column of records: whatever letters a column's name may have. */
+export const statisticName = z.string().check(z.regex(/^[^\p{Cc}]{1,160}$/u));
+
 /** One statistic's frozen bins, its reference counts and what windows without drift look like. */
 export const profileStatistic = z.object({
-  name: z.string().check(z.regex(/^[a-z][a-zA-Z0-9_]{0,31}$/)),
+  name: statisticName,
   /** Bin edges, ascending, one more than bins. */
   edges: z.array(z.number()).check(z.minLength(2), z.maxLength(binsMax + 1)),
   /** `[under, bins…, over, nan]`: two more than edges. */

@@ -1,6 +1,7 @@
 import { z } from 'zod/mini';
 import { bootId, count, digest, modelName, timestampMs, versionNumber } from '../ids.ts';
 import { binsMax, objectsPerFrameMax, statisticsPerWindowMax, windowsPerBatchMax } from '../limits.ts';
+import { statisticName } from '../bundle/profile.ts';
 import { envelope } from './envelope.ts';
 
 /** Latency sketch on the wire: DDSketch, merge is addition. */
@@ -32,7 +33,7 @@ export const windowCounters = z.object({
 export type WindowCounters = z.infer<typeof windowCounters>;
 
 export const windowStatistic = z.object({
-  name: z.string().check(z.maxLength(32)),
+  name: statisticName,
   /** Counts in the profile's frozen bins, `[under, bins…, over, nan]`. */
   counts: z.array(count).check(z.maxLength(binsMax + 3)),
   sum: z.number(),
