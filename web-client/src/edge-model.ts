@@ -1,9 +1,12 @@
 import { asSerinError, SerinError } from '@serin/protocol/errors';
-import type { BundleFile, Manifest, Variant } from '@serin/protocol/bundle/manifest';
+import { takesRecords, type BundleFile, type Manifest, type Variant } from '@serin/protocol/bundle/manifest';
+import type { Preprocessing } from '@serin/protocol/bundle/preprocessing';
 import type { Profile } from '@serin/protocol/bundle/profile';
 import type { Digest, KeyId } from '@serin/protocol/ids';
 import { proveSession } from '@serin/device/bundle-session';
-import type { Clock, EngineSession, WarmReport } from '@serin/device/ports';
+import type { AskOptions, Clock, EngineSession, RecordReply, WarmReport } from '@serin/device/ports';
+import type { RecordAnswerer } from '@serin/device/record-answerer';
+import type { DataRecord } from '@serin/inference/records';
 import { readProbabilities, type Classification } from '@serin/inference/postprocess';
 import { downloadBundle, type VerifiedBundle } from './bundle-download.ts';
 import { browserClock } from './browser-clock.ts';
@@ -87,14 +90,20 @@ export class EdgeModel {
   readonly info: EdgeModelInfo;
   readonly manifest: Manifest;
   readonly profile: Profile | undefined;
+  /** Of a model that answers records: what they are made of. */
+  readonly preprocessing: Preprocessing | undefined;
   readonly session: EngineSession;
   readonly #engine: WorkerEngine;
   readonly #elapsed: () => number;
+  readonly #bundle: VerifiedBundle;
+  #answerer: RecordAnswerer | undefined;
 
   private constructor({ info, manifest, bundle, session, engine, elapsed }: Parts) {
     this.info = info;
     this.manifest = manifest;
     this.profile = bundle.profile;
+    this.preprocessing = bundle.preprocessing;
+    this.#bundle = bundle;
     this.session = session;
     this.#engine = engine;
     this.#elapsed = elapsed;
@@ -146,6 +155,23 @@ export class EdgeModel {
     if (!(probabilities instanceof Float32Array)) throw new SerinError('MODEL_UNSUPPORTED', { detail: `output ${output.name} is not float32` });
     const answer = readProbabilities(probabilities);
     return { ...answer, name: this.info.labels[answer.label], probabilities, ms, version: this.info.version, backend: this.info.backend };
+  }
+
+  /** One record of a model of tables or texts, prepared in this page as every device prepares it. */
+  async ask(record: DataRecord, options: AskOptions = {}): Promise<RecordReply> {
+    if (!takesRecords(this.manifest)) throw new SerinError('BAD_REQUEST', { detail: `${this.info.model} answers frames`, hint: 'Call run() with the pixels' });
+    // Pages with cameras never fetch what reads tables and texts.
+    const { RecordAnswerer } = await import('@serin/device/record-answerer');
+    this.#answerer ??= new RecordAnswerer({
+      manifest: this.manifest,
+      preprocessing: this.#bundle.preprocessing,
+      explainer: this.#bundle.explainer,
+      session: this.session,
+    });
+    const prepared = this.#answerer.prepare(record);
+    const began = this.#elapsed();
+    const answer = await this.#answerer.answer(prepared);
+    return this.#answerer.reply(record, answer, this.#elapsed() - began, options);
   }
 
   close(): void {

@@ -159,8 +159,7 @@ export class FrameLoop {
   }
 
   async #askRecord(serving: Serving, records: RecordAnswerer, record: DataRecord, options: AskOptions): Promise<RecordReply> {
-    const { model, window } = serving;
-    const { manifest } = model;
+    const { window } = serving;
     // What is no record is the asker's fault, not the model's.
     const prepared = records.prepare(record);
     const began = this.#clock.elapsed();
@@ -174,7 +173,7 @@ export class FrameLoop {
       throw error;
     }
     const latencyMs = this.#clock.elapsed() - began;
-    const { finite, confidence, label, value, probabilities } = answer;
+    const { finite, confidence, label, value } = answer;
     window.countRun({
       latencyMs,
       isLate: latencyMs > this.#deadlineMs,
@@ -184,18 +183,7 @@ export class FrameLoop {
       labels: label === -1 ? [] : [label],
       isRight: undefined,
     });
-    if (!finite) throw new SerinError('MODEL_INVALID', { detail: `${manifest.model} ${manifest.version} gave an answer that is not finite` });
-    const isLabelled = value === undefined;
-    return {
-      model: manifest.model,
-      version: manifest.version,
-      label: isLabelled ? (manifest.labels[label] ?? String(label)) : undefined,
-      confidence: isLabelled ? confidence : undefined,
-      value,
-      probabilities,
-      reasons: [],
-      ms: latencyMs,
-    };
+    return records.reply(record, answer, latencyMs, options);
   }
 
   #hasFrameModel(): boolean {

@@ -2,12 +2,13 @@ import { readRecordAnswer, recordPreparer, type DataRecord, type PreparedRecord,
 import { takesRecords, type Manifest } from '@serin/protocol/bundle/manifest';
 import type { Preprocessing } from '@serin/protocol/bundle/preprocessing';
 import { SerinError } from '@serin/protocol/errors';
-import type { EngineSession } from './ports.ts';
+import type { AskOptions, EngineSession, RecordReply } from './ports.ts';
 
 /** What it needs of a loaded bundle. */
 export interface RecordModel {
   manifest: Manifest;
   preprocessing?: Preprocessing | undefined;
+  explainer?: Uint8Array | undefined;
   session: EngineSession;
 }
 
@@ -27,17 +28,33 @@ export function requireRecordInput({ manifest, preprocessing }: Pick<RecordModel
 /** A model of tables or texts, ready to be asked about one record after the other. */
 export class RecordAnswerer {
   readonly prepare: RecordPreparer;
-  readonly #session: EngineSession;
+  readonly #model: RecordModel;
 
-  constructor({ preprocessing, session }: RecordModel) {
+  constructor(model: RecordModel) {
+    const { preprocessing } = model;
     if (preprocessing === undefined) throw new SerinError('BUNDLE_MANIFEST_INVALID', { detail: 'it does not say how records become tensors' });
     this.prepare = recordPreparer(preprocessing);
-    this.#session = session;
+    this.#model = model;
   }
 
   async answer({ inputs }: PreparedRecord): Promise<RecordAnswer> {
-    const answer = readRecordAnswer(await this.#session.run(inputs));
+    const answer = readRecordAnswer(await this.#model.session.run(inputs));
     if (answer === undefined) throw new SerinError('MODEL_INVALID', { detail: 'it answered neither probabilities nor a value' });
     return answer;
+  }
+
+  /** The answer in words. One that is not finite is none. */
+  async reply(record: DataRecord, answer: RecordAnswer, ms: number, { reasons = 0 }: AskOptions = {}): Promise<RecordReply> {
+    const { manifest } = this.#model;
+    const { finite, confidence, label, value, probabilities } = answer;
+    if (!finite) throw new SerinError('MODEL_INVALID', { detail: `${manifest.model} ${manifest.version} gave an answer that is not finite` });
+    return {
+      model: manifest.model,
+      version: manifest.version,
+      ...(value === undefined ? { label: manifest.labels[label] ?? String(label), confidence, value } : { label: undefined, confidence: undefined, value }),
+      probabilities,
+      reasons: [],
+      ms,
+    };
   }
 }

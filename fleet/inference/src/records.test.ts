@@ -15,7 +15,7 @@ const customers: TablePreprocessing = {
   ],
 };
 const prepare = recordPreparer(customers);
-const features = (record: Record<string, unknown>): number[] => [...(prepare(record).inputs.features?.data as Float32Array)];
+const features = (record: Record<string, unknown>): number[] => Array.from(prepare(record).inputs.features?.data ?? [], Number);
 
 test('a row becomes numbers in the order of the columns; what is absent, empty or unseen is missing', () => {
   expect(features({ plan: ' basic ', age: 41, other: 'x' })).toEqual([41, 0, Number.NaN]);

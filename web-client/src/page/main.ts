@@ -1,6 +1,9 @@
 import { asSerinError } from '@serin/protocol/errors';
+import type { RecordReply } from '@serin/device/ports';
+import type { DataRecord } from '@serin/inference/records';
 import { browserClock } from '../browser-clock.ts';
 import { EdgeModel } from '../edge-model.ts';
+import { askView } from './ask-view.ts';
 import { verifiedView } from './verified-view.ts';
 import { startLive, type Live } from './live-view.ts';
 import { loadingView, refusalView } from './loading-view.ts';
@@ -12,6 +15,7 @@ const shell = createShell(root);
 const query = new URLSearchParams(location.search);
 const model = query.get('model') ?? 'picker';
 const fps = 20;
+const reasonsShown = 8;
 const rootKeyId = query.get('root');
 
 async function start(): Promise<void> {
@@ -29,6 +33,13 @@ async function start(): Promise<void> {
     });
     const { version, variant, backend } = edge.info;
     shell.title(model, `version ${version}, ${variant}, ${backend}`);
+    const { preprocessing } = edge;
+    if (preprocessing !== undefined) {
+      const ask = (record: DataRecord): Promise<RecordReply> => edge.ask(record, { reasons: reasonsShown });
+      shell.show(askView({ labels: edge.info.labels, preprocessing, ask }), verifiedView(edge.info));
+      shell.state('ready', 'ok', 'Ready');
+      return;
+    }
     const live = startLive({ edge, fps, seed: String(browserClock.now()), onFault: (fault) => void stopFor(live, edge, fault) });
     shell.show(...live.elements, verifiedView(edge.info));
     shell.state('live', 'ok', 'Live');

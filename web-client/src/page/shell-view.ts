@@ -5,7 +5,7 @@ export interface Shell {
   /** What fills the page below its title. */
   show(...parts: HTMLElement[]): void;
   title(model: string, detail: string): void;
-  state(state: 'loading' | 'live' | 'refused' | 'stopped', tone: Tone, text: string): void;
+  state(state: 'loading' | 'live' | 'ready' | 'refused' | 'stopped', tone: Tone, text: string): void;
 }
 
 export function createShell(root: HTMLElement): Shell {
