@@ -138,8 +138,10 @@ export async function wireControlPlane(config: Config, store: Store, log: Log): 
 
   const publishing: PublishContext = { store, blobs, changes, clock, fleet: keys.fleet, release: keys.release };
   const trainingSettings = { framesPerWindow: config.referenceFrames, threads: config.jobThreads };
+  const training = createTraining(publishing, trainingSettings);
+  const handlers = { train: training, retrain: training, spoil: training, ingest: training, pipeline: training, trial: training };
   const workers = Array.from({ length: config.jobWorkers }, () =>
-    createJobWorker({ store, changes, clock, log, dataDir: config.data, heapMiB: config.jobHeapMb, ...createTraining(publishing, trainingSettings) }),
+    createJobWorker({ store, changes, clock, log, dataDir: config.data, heapMiB: config.jobHeapMb, handlers }),
   );
   const retraining = createRetraining({
     store,

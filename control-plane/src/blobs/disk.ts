@@ -1,15 +1,21 @@
 import { createHash } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { asSerinError, SerinError } from '@serin/protocol/errors';
 import { digest as digestSchema, type Digest } from '@serin/protocol/ids';
-import { syncFolder, writeFileDurably } from '@serin/node/files';
+import { syncFile, syncFolder, writeFileDurably } from '@serin/node/files';
 
 /** Bytes by the SHA-256 of their content. What is in it once never changes. */
 export interface BlobStore {
   /** Returns when the bytes are on the disk. The same bytes again cost nothing. */
   put(bytes: Uint8Array): Promise<Digest>;
   has(digest: Digest): Promise<boolean>;
+  /** Takes a finished file of this disk in, whatever its size; it is gone from its place afterwards. The caller may know its digest already. */
+  adopt(file: string, known?: Digest): Promise<Digest>;
+  /** Where the bytes lie, for processes that read them as a file. */
+  locate(digest: Digest): string;
   /** The bytes, checked against their digest. */
   read(digest: Digest): Promise<Uint8Array>;
   /** A part, unchecked: whoever reads parts checks them by chunk digests. */
@@ -22,6 +28,12 @@ const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).
 
 function faultOf(digest: Digest, error: unknown): unknown {
   return isMissing(error) ? new SerinError('BLOB_NOT_FOUND', { detail: digest }) : asSerinError(error);
+}
+
+export async function digestFile(file: string): Promise<Digest> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(file), hash);
+  return hash.digest('hex') as Digest;
 }
 
 /** Two levels of folders, so that no folder grows beyond what file systems list quickly. */
@@ -70,6 +82,20 @@ export async function openDiskBlobs(folder: string): Promise<BlobStore> {
         throw asSerinError(error);
       }
       return digest;
+    },
+    locate: (digest) => blobFile(folder, digest),
+    async adopt(file, known) {
+      try {
+        const digest = known ?? (await digestFile(file));
+        await syncFile(file);
+        await makeFolders(folder, digest);
+        // Over a copy that may be there and damaged: the new bytes are the ones that were checked last.
+        await rename(file, blobFile(folder, digest));
+        await syncFolder(path.dirname(blobFile(folder, digest)));
+        return digest;
+      } catch (error) {
+        throw asSerinError(error);
+      }
     },
     async read(digest) {
       let bytes: Buffer;

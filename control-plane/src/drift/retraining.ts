@@ -4,7 +4,7 @@ import { recordAudit } from '../audit.ts';
 import type { Changes } from '../changes.ts';
 import type { Clock } from '../clock.ts';
 import { orderSamples } from '../desired/intent.ts';
-import { enqueueJob, type JobRow } from '../jobs/queue.ts';
+import { enqueueJob, never, type JobRow } from '../jobs/queue.ts';
 import { jobParams } from '../jobs/params.ts';
 import type { Log } from '../log.ts';
 import { isLearnable } from '../models/labelled.ts';
@@ -31,8 +31,6 @@ export interface RetrainingOptions {
 }
 
 const author = 'drift';
-/** A job that waits for frames is not due until somebody says so. */
-const never = Number.MAX_SAFE_INTEGER;
 const live = ['SCHEDULED', 'DISPATCH', 'JUDGE', 'PAUSED', 'ROLLING_BACK'];
 
 /**

@@ -16,6 +16,9 @@ export interface JobProcess {
 export interface JobProcessOptions {
   folder: string;
   heapMiB: number;
+  /** What this job alone may know of the server's environment. */
+  env?: Readonly<Record<string, string>>;
+  onNews?(body: unknown): void;
   onProgress(progress: Extract<ChildMessage, { type: 'progress' }>): void;
   onLine(line: string): void;
 }
@@ -27,12 +30,12 @@ function readLines(stream: Readable | null, onLine: (line: string) => void): voi
   if (stream !== null) createInterface({ input: stream }).on('line', onLine);
 }
 
-/** Starts the process of a job. It sees no secret: its environment carries nothing of the server's. */
-export function startJobProcess({ folder, heapMiB, onProgress, onLine }: JobProcessOptions): JobProcess {
+/** Starts the process of a job. Its environment carries nothing of the server's but what is given for this very job. */
+export function startJobProcess({ folder, heapMiB, env = {}, onProgress, onNews, onLine }: JobProcessOptions): JobProcess {
   const child = fork(entry, [folder], {
     execArgv: [`--max-old-space-size=${heapMiB}`],
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    env: { PATH: process.env.PATH ?? '', LANG: process.env.LANG ?? 'C.UTF-8' },
+    env: { ...env, PATH: process.env.PATH ?? '', LANG: process.env.LANG ?? 'C.UTF-8' },
   });
   readLines(child.stdout, onLine);
   readLines(child.stderr, onLine);
@@ -42,6 +45,7 @@ export function startJobProcess({ folder, heapMiB, onProgress, onLine }: JobProc
       const parsed = childMessage.safeParse(content);
       if (!parsed.success) return;
       if (parsed.data.type === 'progress') onProgress(parsed.data);
+      else if (parsed.data.type === 'news') onNews?.(parsed.data.body);
       else if (parsed.data.type === 'done') word = { kind: 'done' };
       else word = { kind: 'failed', code: parsed.data.code, detail: parsed.data.detail, hint: parsed.data.hint };
     });

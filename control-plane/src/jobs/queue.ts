@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { and, eq, inArray, lt, sql } from 'drizzle-orm';
-import type { JobParams } from './params.ts';
 import { jobs } from '../store/schema.ts';
 import { selectRows, type Db } from '../store/store.ts';
 
@@ -15,7 +14,7 @@ const logLineLengthMax = 500;
 export interface NewJob {
   kind: JobKind;
   model: string;
-  params: JobParams;
+  params: object;
   createdBy: string;
   message?: string;
   /** Not before this time; far away for a job that waits for something. */
@@ -108,6 +107,19 @@ export async function endJob(tx: Db, id: string, worker: string, end: JobEnd, no
     .where(held(id, worker))
     .returning({ id: jobs.id });
   return ended.length === 1;
+}
+
+/** Not due until somebody says so. */
+export const never = Number.MAX_SAFE_INTEGER;
+
+/** Into the queue again to wait for something; its attempts begin anew. False when another worker has it meanwhile. */
+export async function holdJob(tx: Db, id: string, worker: string, message: string): Promise<boolean> {
+  const waiting = await tx
+    .update(jobs)
+    .set({ status: 'QUEUED', worker: null, leaseUntil: null, notBefore: never, attempts: 0, message })
+    .where(held(id, worker))
+    .returning({ id: jobs.id });
+  return waiting.length === 1;
 }
 
 /** Back into the queue, a little later each time. */

@@ -10,7 +10,9 @@ import { createLog } from '../log.ts';
 import type { Service } from '../service.ts';
 import { jobs } from '../store/schema.ts';
 import { openTestStore, type TestStore } from '../store/testing.ts';
-import { writeRequest, type JobRequest } from './folder.ts';
+import { gateError } from '../models/training.ts';
+import { readResult, writeRequest, type JobRequest } from './folder.ts';
+import type { JobHandler } from './handler.ts';
 import { attemptsMax, cancelJob, claimJob, endJob, enqueueJob, findJob, type JobRow, type NewJob } from './queue.ts';
 import { createJobWorker } from './worker.ts';
 
@@ -40,17 +42,25 @@ beforeEach(async () => {
 });
 
 function createWorker(request: JobRequest, options: { heapMiB?: number; leaseMs?: number } = {}): Service {
+  const handler: JobHandler = {
+    prepare: (_, folder) => writeRequest(folder, request),
+    isFinished: async (folder) => (await readResult(folder)) !== undefined,
+    async publish(job, folder, { finish }) {
+      const version = await readResult(folder);
+      if (version === undefined) throw new Error('there is no result');
+      const error = gateError(version.gate);
+      if (error !== undefined) return store.transaction((tx) => finish(tx, { status: 'FAILED', message: error.detail, error }));
+      await store.transaction((tx) => finish(tx, { status: 'SUCCEEDED', message: 'done', version: 1 }));
+      published.push({ job: job.id, version });
+    },
+  };
   return createJobWorker({
     store,
     changes,
     clock: () => Date.now(),
     log: createLog('silent'),
     dataDir,
-    prepare: (_, folder) => writeRequest(folder, request),
-    publish: async (job, version, finish) => {
-      await store.transaction((tx) => finish(tx, 1));
-      published.push({ job: job.id, version });
-    },
+    handlers: { train: handler, retrain: handler, spoil: handler, ingest: handler, pipeline: handler, trial: handler },
     pollMs: 20,
     ...options,
   });

@@ -2,16 +2,28 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { asSerinError, SerinError } from '@serin/protocol/errors';
-import type { TrainedVersion } from '@serin/models/package/version';
 import type { Changes } from '../changes.ts';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import { createRounds } from '../rounds.ts';
 import type { Service } from '../service.ts';
-import type { Db, Store } from '../store/store.ts';
-import { readResult } from './folder.ts';
+import type { Store } from '../store/store.ts';
+import type { JobHandler, JobOutcome } from './handler.ts';
 import { startJobProcess, type ChildEnd, type JobProcess } from './process.ts';
-import { attemptsMax, claimJob, endJob, findJob, keepLogTail, renewJob, requeueJob, type JobEnd, type JobProgress, type JobRow } from './queue.ts';
+import {
+  attemptsMax,
+  claimJob,
+  endJob,
+  findJob,
+  holdJob,
+  keepLogTail,
+  renewJob,
+  requeueJob,
+  type JobEnd,
+  type JobKind,
+  type JobProgress,
+  type JobRow,
+} from './queue.ts';
 
 export interface JobWorkerOptions {
   store: Store;
@@ -19,10 +31,7 @@ export interface JobWorkerOptions {
   clock: Clock;
   log: Log;
   dataDir: string;
-  /** Writes what the job needs into its folder. */
-  prepare(job: JobRow, folder: string): Promise<void>;
-  /** Makes a version of the result and calls `finish` in the transaction that adds it. */
-  publish(job: JobRow, version: TrainedVersion, finish: (tx: Db, versionNumber: number) => Promise<void>): Promise<void>;
+  handlers: Readonly<Record<JobKind, JobHandler>>;
   heapMiB?: number;
   leaseMs?: number;
   pollMs?: number;
@@ -37,7 +46,7 @@ function endOfFailure({ code, detail, hint }: { code: string; detail: string; hi
 
 /** Runs jobs one after the other. More servers on the same database are more workers. */
 export function createJobWorker(options: JobWorkerOptions): Service {
-  const { store, changes, clock, log, dataDir, heapMiB = 1024, leaseMs = 15_000, pollMs = 1_000 } = options;
+  const { store, changes, clock, log, dataDir, handlers, heapMiB = 1024, leaseMs = 15_000, pollMs = 1_000 } = options;
   const worker = randomUUID();
   const folderOf = (id: string): string => path.join(dataDir, 'jobs', id);
   let stopping = false;
@@ -59,7 +68,9 @@ export function createJobWorker(options: JobWorkerOptions): Service {
     changes.tell({ type: 'job', id: job.id });
     const progress: JobProgress = { stage: 'start', fraction: 0, message: 'starting', metrics: {}, log: job.log };
     const finish = async (end: JobEnd): Promise<void> => {
-      await endJob(store.db, job.id, worker, { ...end, log: progress.log }, clock());
+      await store.transaction(async (tx) => {
+        if (await endJob(tx, job.id, worker, { ...end, log: progress.log }, clock())) await handlers[job.kind].onEnd?.(tx, job, end);
+      });
       await rm(folderOf(job.id), { recursive: true, force: true });
     };
     try {
@@ -67,7 +78,7 @@ export function createJobWorker(options: JobWorkerOptions): Service {
       if (end === undefined) return;
       if (end.kind === 'crashed') await retryOrFail(job, progress, end.detail, finish);
       else if (end.kind === 'failed') await finish(endOfFailure(end));
-      else await publishResult(job, progress, finish);
+      else await publishResult(job, progress);
     } catch (error) {
       if (error instanceof LostJob) log.warn({ jobId: job.id }, 'job taken over by another worker');
       else if (error instanceof SerinError && error.code !== 'DATABASE_UNREACHABLE') {
@@ -81,13 +92,18 @@ export function createJobWorker(options: JobWorkerOptions): Service {
   /** The child's end, or undefined when the job was put back because the server stops. */
   async function attempt(job: JobRow, progress: JobProgress): Promise<ChildEnd | undefined> {
     const folder = folderOf(job.id);
-    // A result that is complete was made before a crash of the server: it only has to be published.
-    if ((await readResult(folder).catch(() => undefined)) !== undefined) return { kind: 'done' };
+    const handler = handlers[job.kind];
+    if (await handler.isFinished(folder)) return { kind: 'done' };
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    await options.prepare(job, folder);
+    const env = (await handler.prepare(job, folder)) ?? {};
+    let news: unknown;
     const child = startJobProcess({
       folder,
       heapMiB,
+      env,
+      onNews: (body) => {
+        news = body;
+      },
       onProgress: ({ stage, fraction, message, metrics }) => {
         if (stage !== progress.stage) progress.log = keepLogTail(progress.log, [`${stage}: ${message}`]);
         Object.assign(progress, { stage, fraction, message, metrics: { ...progress.metrics, ...metrics } });
@@ -97,9 +113,16 @@ export function createJobWorker(options: JobWorkerOptions): Service {
       },
     });
     current = child;
-    const renewing = setInterval(() => void renew(job, child, progress), 500);
+    const takeNews = async (): Promise<void> => {
+      const latest = news;
+      news = undefined;
+      if (latest !== undefined) await handler.takeNews?.(job, latest);
+    };
+    const renewing = setInterval(() => void renew(job, child, progress, takeNews), 500);
     try {
       const end = await child.ended;
+      await renewals;
+      await takeNews();
       if (!stopping) return end;
       await requeueJob(store.db, job.id, worker, clock(), 'put back: the server was stopped');
       return undefined;
@@ -110,12 +133,13 @@ export function createJobWorker(options: JobWorkerOptions): Service {
   }
 
   let renewals = Promise.resolve();
-  function renew(job: JobRow, child: JobProcess, progress: JobProgress): Promise<void> {
+  function renew(job: JobRow, child: JobProcess, progress: JobProgress, takeNews: () => Promise<void>): Promise<void> {
     renewals = renewals.then(async () => {
       try {
         const state = await renewJob(store.db, job.id, worker, clock() + leaseMs, progress);
         if (state === 'cancel') child.cancel();
         if (state === 'lost') child.kill();
+        else await takeNews();
         changes.tell({ type: 'job', id: job.id });
       } catch (error) {
         log.warn({ jobId: job.id, err: asSerinError(error) }, 'job progress not stored');
@@ -138,29 +162,22 @@ export function createJobWorker(options: JobWorkerOptions): Service {
     }
   }
 
-  async function publishResult(job: JobRow, progress: JobProgress, finish: (end: JobEnd) => Promise<void>): Promise<void> {
-    const version = await readResult(folderOf(job.id));
-    if (version === undefined) throw new SerinError('JOB_FAILED', { detail: 'the job left no result' });
-    const failed = version.gate.checks.filter((check) => !check.passed);
-    if (job.kind !== 'spoil' && failed.length > 0) {
-      const detail = failed.map(({ words }) => words).join('; ');
-      const { hint } = new SerinError('GATE_FAILED');
-      await finish({ status: 'FAILED', message: detail, metrics: version.metrics, error: { code: 'GATE_FAILED', detail, hint } });
-      return;
-    }
-    await options.publish(job, version, async (tx, versionNumber) => {
-      const end: JobEnd = {
-        status: 'SUCCEEDED',
-        message: `version ${versionNumber} is ready`,
-        version: versionNumber,
-        metrics: version.metrics,
-        log: keepLogTail(progress.log, [`version ${versionNumber} published`]),
-      };
-      // Rolling the transaction back: whoever has the job now publishes its own result.
-      if (!(await endJob(tx, job.id, worker, end, clock()))) throw new LostJob();
-    });
+  async function publishResult(job: JobRow, progress: JobProgress): Promise<void> {
+    // Rolling the transaction back: whoever has the job now publishes its own result.
+    const requireHeld = (isHeld: boolean): void => {
+      if (!isHeld) throw new LostJob();
+    };
+    const outcome: JobOutcome = {
+      async finish(tx, end) {
+        requireHeld(await endJob(tx, job.id, worker, { ...end, log: keepLogTail(progress.log, [end.message]) }, clock()));
+      },
+      async wait(tx, message) {
+        requireHeld(await holdJob(tx, job.id, worker, message));
+      },
+    };
+    await handlers[job.kind].publish(job, folderOf(job.id), outcome);
     await rm(folderOf(job.id), { recursive: true, force: true });
-    log.info({ jobId: job.id, model: job.model }, 'job succeeded');
+    log.info({ jobId: job.id, kind: job.kind, model: job.model }, 'job result taken');
   }
 
   return {

@@ -7,10 +7,10 @@ import { SerinError } from '@serin/protocol/errors';
 import { digest, modelName } from '@serin/protocol/ids';
 import type { BundlePart } from '@serin/protocol/bundle/manifest';
 import type { BlobStore } from '../blobs/disk.ts';
-import { writeChampion, writeInput, writeRequest, writeSamples, type JobRequest } from '../jobs/folder.ts';
+import { readResult, writeChampion, writeInput, writeRequest, writeSamples, type JobRequest } from '../jobs/folder.ts';
 import { jobParams } from '../jobs/params.ts';
-import type { JobRow } from '../jobs/queue.ts';
-import type { JobWorkerOptions } from '../jobs/worker.ts';
+import type { JobHandler } from '../jobs/handler.ts';
+import type { JobEnd, JobRow } from '../jobs/queue.ts';
 import { models } from '../store/schema.ts';
 import type { Db } from '../store/store.ts';
 import { findVersion, manifestOf } from '../views/models.ts';
@@ -55,8 +55,8 @@ export async function readPublished(db: Db, blobs: BlobStore, model: string, ver
   return { files: parts, task, labels, inputs, outputs, metrics, gate: row.gate ?? { passed: true, checks: [] }, weightDigest: '', parameters: 0 };
 }
 
-/** What the job worker needs to know of models: what goes into a job's folder, and what becomes of its result. */
-export function createTraining(context: PublishContext, settings: TrainingSettings): Pick<JobWorkerOptions, 'prepare' | 'publish'> {
+/** Training of the bin picker's detector: what goes into a job's folder, and what becomes of its result. */
+export function createTraining(context: PublishContext, settings: TrainingSettings): JobHandler {
   const { store, blobs } = context;
   return {
     async prepare(job, folder) {
@@ -76,14 +76,30 @@ export function createTraining(context: PublishContext, settings: TrainingSettin
       const file = champion === undefined ? undefined : manifestOf(champion).files.find(({ role, variant }) => role === 'model' && variant === 'u8s8');
       if (file !== undefined) await writeChampion(folder, await blobs.read(digest.parse(file.sha256)));
     },
-    async publish(job, version, finish) {
+    isFinished: async (folder) => (await readResult(folder).catch(() => undefined)) !== undefined,
+    async publish(job, folder, { finish }) {
+      const version = await readResult(folder);
+      if (version === undefined) throw new SerinError('JOB_FAILED', { detail: 'the job left no result' });
+      const { metrics } = version;
+      const error = job.kind === 'spoil' ? undefined : gateError(version.gate);
+      if (error !== undefined) {
+        await store.transaction((tx) => finish(tx, { status: 'FAILED', message: error.detail, metrics, error }));
+        return;
+      }
       await publishVersion(
         context,
         { ...version, model: modelName.parse(job.model), gate: plainGate(version), origin: originOf(job), createdBy: job.createdBy, jobId: job.id },
-        (tx, row) => finish(tx, row.version),
+        (tx, row) => finish(tx, { status: 'SUCCEEDED', message: `version ${row.version} is published`, version: row.version, metrics }),
       );
     },
   };
+}
+
+/** The end of a job whose version did not pass. */
+export function gateError({ checks }: { checks: readonly { passed: boolean; words: string }[] }): JobEnd['error'] {
+  const failed = checks.filter(({ passed }) => !passed);
+  if (failed.length === 0) return undefined;
+  return { code: 'GATE_FAILED', detail: failed.map(({ words }) => words).join('; '), hint: new SerinError('GATE_FAILED').hint };
 }
 
 const trainingKind = z.enum(['train', 'retrain', 'spoil']);

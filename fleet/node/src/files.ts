@@ -10,7 +10,7 @@ export async function syncFolder(folder: string): Promise<void> {
   if (foldersSync) await syncFile(folder);
 }
 
-async function syncFile(file: string): Promise<void> {
+export async function syncFile(file: string): Promise<void> {
   const handle = await open(file, 'r');
   try {
     await handle.sync();

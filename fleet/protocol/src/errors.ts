@@ -140,6 +140,11 @@ export const errorCatalogue = {
     hint: 'The details list them by column, file and row; mend the data, or accept their kinds knowingly',
     status: 409,
   },
+  UPLOAD_MISMATCH: {
+    message: 'A file that was sent does not have the digest it was announced with',
+    hint: 'It changed while it was sent; nothing of it was kept, so send it again',
+    status: 409,
+  },
   DATASET_DAMAGED: {
     message: 'A file of a dataset is missing or has changed',
     hint: 'Restore it from a backup, or make the version again from its files',
