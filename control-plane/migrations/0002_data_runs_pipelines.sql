@@ -65,7 +65,9 @@ CREATE TABLE "runs" (
 	"report" jsonb NOT NULL,
 	"log" jsonb NOT NULL,
 	"file" jsonb,
-	"inputs" jsonb NOT NULL
+	"inputs" jsonb NOT NULL,
+	"champion" integer,
+	"search" jsonb
 );
 --> statement-breakpoint
 CREATE TABLE "sources" (
@@ -85,22 +87,8 @@ CREATE TABLE "sources" (
 	"job_id" text
 );
 --> statement-breakpoint
-CREATE TABLE "trials" (
-	"run" text NOT NULL,
-	"number" integer NOT NULL,
-	"parameters" jsonb NOT NULL,
-	"rung" integer NOT NULL,
-	"budget" double precision NOT NULL,
-	"state" text NOT NULL,
-	"metric" double precision,
-	"results" jsonb NOT NULL,
-	"job_id" text,
-	CONSTRAINT "trials_run_number_pk" PRIMARY KEY("run","number")
-);
---> statement-breakpoint
 CREATE INDEX "dataset_versions_by_status" ON "dataset_versions" USING btree ("status");--> statement-breakpoint
 CREATE INDEX "runs_by_model" ON "runs" USING btree ("model","created_at");--> statement-breakpoint
 CREATE INDEX "runs_by_time" ON "runs" USING btree ("created_at");--> statement-breakpoint
 CREATE INDEX "runs_by_job" ON "runs" USING btree ("job_id");--> statement-breakpoint
-CREATE INDEX "sources_due" ON "sources" USING btree ("next_read_at");--> statement-breakpoint
-CREATE INDEX "trials_by_job" ON "trials" USING btree ("job_id");
+CREATE INDEX "sources_due" ON "sources" USING btree ("next_read_at");

@@ -43,7 +43,7 @@ export function createDataHandlers({ db }: DataHandlerContext): DataHandlers {
     },
     runPipeline: notYet,
     listRuns: async ({ query }) => ({ items: await listRuns(db, query) }),
-    getRun: async ({ params }) => viewRunDetail(db, found(await findRunRow(db, params.id), `run ${params.id}`)),
+    getRun: async ({ params }) => viewRunDetail(found(await findRunRow(db, params.id), `run ${params.id}`)),
     compareRuns: notYet,
     repeatRun: notYet,
     getRunEnvironment: notYet,

@@ -1,8 +1,9 @@
 import { bigint, bigserial, boolean, customType, doublePrecision, index, integer, jsonb, pgTable, primaryKey, text, uniqueIndex } from 'drizzle-orm/pg-core';
 import type { Anomaly, ColumnSummary, DataSpec, DatasetKind, DatasetVersionStatus, InputFile, SourceSettings } from '@serin/protocol/api/datasets';
 import type { Job } from '@serin/protocol/api/resources';
-import type { Environment, ParameterValue, Run, RunDetail, RunStatus, Trial } from '@serin/protocol/api/runs';
+import type { Environment, ParameterValue, Run, RunDetail, RunStatus } from '@serin/protocol/api/runs';
 import type { PipelineFile } from '@serin/protocol/pipeline';
+import type { SearchState } from '@serin/models/search/asha';
 import type { Hello } from '@serin/protocol/messages/status';
 import type { Reported } from '@serin/protocol/messages/reported';
 import type { Predicted, Truth } from '@serin/protocol/messages/telemetry';
@@ -363,26 +364,12 @@ export const runs = pgTable(
     /** What it was asked to do, so that it can be done again: the file, and the files it names. */
     file: jsonb('file').$type<PipelineFile>(),
     inputs: jsonb('inputs').$type<InputFile[]>().notNull(),
+    /** The version it was compared with; a repetition is compared with the same. */
+    champion: integer('champion'),
+    /** Where its search has come to: what is tried next follows from this alone. */
+    search: jsonb('search').$type<SearchState>(),
   },
   (table) => [index('runs_by_model').on(table.model, table.createdAt), index('runs_by_time').on(table.createdAt), index('runs_by_job').on(table.jobId)],
-);
-
-/** Trials of a search, each a job at a time: what the search decides next follows from these rows alone. */
-export const trials = pgTable(
-  'trials',
-  {
-    run: text('run').notNull(),
-    number: integer('number').notNull(),
-    parameters: jsonb('parameters').$type<Record<string, ParameterValue>>().notNull(),
-    rung: integer('rung').notNull(),
-    budget: doublePrecision('budget').notNull(),
-    state: text('state').$type<Trial['state']>().notNull(),
-    metric: doublePrecision('metric'),
-    /** What each rung it has finished came to. */
-    results: jsonb('results').$type<{ rung: number; metric: number | null }[]>().notNull(),
-    jobId: text('job_id'),
-  },
-  (table) => [primaryKey({ columns: [table.run, table.number] }), index('trials_by_job').on(table.jobId)],
 );
 
 /** Intent written in the same transaction as the rows it follows from; published at least once, then deleted. */

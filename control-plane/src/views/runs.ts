@@ -1,15 +1,15 @@
 import { and, asc, count, desc, eq, getTableColumns, inArray, sql } from 'drizzle-orm';
+import { trialRecords } from '@serin/models/search/asha';
 import { modelName } from '@serin/protocol/ids';
-import type { Pipeline, Run, RunDetail, Trial } from '@serin/protocol/api/runs';
-import { pipelines, runs, trials } from '../store/schema.ts';
+import type { Pipeline, Run, RunDetail } from '@serin/protocol/api/runs';
+import { pipelines, runs } from '../store/schema.ts';
 import type { Db } from '../store/store.ts';
 
 export type RunRow = typeof runs.$inferSelect;
-export type TrialRow = typeof trials.$inferSelect;
 export type PipelineRow = typeof pipelines.$inferSelect;
 
 /** A list leaves reports, logs and files where they are. */
-const { report: _report, log: _log, file: _file, inputs: _inputs, ...listed } = getTableColumns(runs);
+const { report: _report, log: _log, file: _file, inputs: _inputs, search: _search, ...listed } = getTableColumns(runs);
 type ListedRow = Pick<RunRow, keyof typeof listed>;
 
 export function viewRun(row: ListedRow): Run {
@@ -41,12 +41,8 @@ export function viewRun(row: ListedRow): Run {
   };
 }
 
-export function viewTrial({ number, parameters, rung, budget, state, metric }: TrialRow): Trial {
-  return { id: String(number), parameters, rung, budget, state, metric };
-}
-
-export async function viewRunDetail(db: Db, row: RunRow): Promise<RunDetail> {
-  return { ...viewRun(row), ...row.report, trials: (await listTrials(db, row.id)).map(viewTrial), log: row.log };
+export function viewRunDetail(row: RunRow): RunDetail {
+  return { ...viewRun(row), ...row.report, trials: row.search === null ? [] : trialRecords(row.search), log: row.log };
 }
 
 export async function findRunRow(db: Db, id: string): Promise<RunRow | undefined> {
@@ -72,10 +68,6 @@ export async function listRuns(db: Db, filter: { limit: number; model?: string |
     .orderBy(desc(runs.createdAt), desc(runs.id))
     .limit(filter.limit);
   return rows.map(viewRun);
-}
-
-export function listTrials(db: Db, run: string): Promise<TrialRow[]> {
-  return db.select().from(trials).where(eq(trials.run, run)).orderBy(asc(trials.number));
 }
 
 export async function listPipelines(db: Db, names?: readonly string[]): Promise<Pipeline[]> {
