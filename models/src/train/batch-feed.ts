@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
@@ -8,6 +7,7 @@ import { isErrorCode, SerinError } from '@serin/protocol/errors';
 import type { Batch, BatchSource } from '../data/batch-source.ts';
 import { batchMaker } from './batch-order.ts';
 import type { BatchAnswer, BatchRequest, BatchWorkerData } from './batch-messages.ts';
+import { builtModule } from './built-module.ts';
 import { orCancelled } from './cancellation.ts';
 
 /** A source that lives in a thread of its own, so that batches are prepared while steps run. */
@@ -113,7 +113,7 @@ async function openThread({ module, settings, ahead = aheadUsual, heapMiB }: Bat
 
 function startWorker(data: BatchWorkerData, heapMiB: number | undefined): Worker {
   try {
-    return new Worker(built(new URL('batch-worker.js', import.meta.url)), {
+    return new Worker(builtModule(new URL('batch-worker.js', import.meta.url)), {
       workerData: data,
       // Nothing of how this process was started, such as the way it finds its modules.
       execArgv: [],
@@ -128,16 +128,9 @@ function startWorker(data: BatchWorkerData, heapMiB: number | undefined): Worker
   }
 }
 
-/** Threads run compiled code; from source (tests) it lies in the build beside. */
-function built(url: URL): URL {
-  if (!import.meta.url.endsWith('.ts') || url.protocol !== 'file:') return url;
-  const beside = new URL(url.href.replace(/\/src\/(?!.*\/src\/)/, '/dist/').replace(/\.ts$/, '.js'));
-  return existsSync(beside) ? beside : url;
-}
-
 function specifierOf(module: URL | string): string {
-  if (module instanceof URL) return built(module).href;
-  return path.isAbsolute(module) ? built(pathToFileURL(module)).href : module;
+  if (module instanceof URL) return builtModule(module).href;
+  return path.isAbsolute(module) ? builtModule(pathToFileURL(module)).href : module;
 }
 
 function errorOf({ code, detail, hint, stack }: Extract<BatchAnswer, { kind: 'failed' }>): SerinError {
