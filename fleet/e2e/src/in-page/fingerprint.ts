@@ -5,6 +5,7 @@ import { measureImage } from '@serin/inference/image-statistics';
 import { seededRandom } from '@serin/inference/random';
 import { designLight, frameChannels, frameHeight, frameWidth } from '@serin/inference/bin-scene/parameters';
 import { renderBin } from '@serin/inference/bin-scene/render';
+import { textPreparer } from '@serin/inference/text/prepare';
 import { DDSketch } from '@serin/stats/dd-sketch';
 import { correctedPsi, hellinger, jensenShannon } from '@serin/stats/distances';
 import { initialDrift, stepDrift } from '@serin/stats/drift-detector';
@@ -57,7 +58,20 @@ export async function fingerprint(): Promise<Record<string, string>> {
     ],
   });
 
+  const texts = textPreparer({
+    v: 1,
+    kind: 'text',
+    fields: [{ name: 'body', prefix: 'b' }],
+    unitsMax: 10_000,
+    wordsMax: 1000,
+    output: { kind: 'buckets', bits: 20, words: 3, letters: { from: 3, to: 4 }, weighting: 'log' },
+  });
+  const letters = Array.from('abcXYZäßİΣς 019$€%.,!?@#ﬁ①Ａ東カ한\u0301\u200b\ud800א😀\n ');
+  const records = Array.from({ length: 300 }, () => ({ body: Array.from({ length: 200 }, () => letters[random.integer(letters.length)]).join('') }));
+  const prepared = texts.tensors(records.map(texts.words));
+
   return {
+    texts: await hash(Object.values(prepared).map(({ dims, data }) => [dims, Array.from<number | bigint, number>(data, Number)])),
     frames: await hash(frames.map((pixels) => [...pixels])),
     statistics: await hash(measured.map((statistics) => ({ ...statistics }))),
     distances: await hash([psi, hellinger(reference, window), jensenShannon(reference, window)]),
