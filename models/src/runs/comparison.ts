@@ -1,16 +1,17 @@
 import type { Environment, EnvironmentReport, Run, RunComparison, RunDifference } from '@serin/protocol/api/runs';
 import { compareVersions } from '@serin/protocol/version';
 
-const shown = (value: unknown): string => (value === null || value === undefined ? 'none' : Array.isArray(value) ? value.join(' ') || 'none' : String(value));
+type Shown = string | number | boolean | readonly string[] | null | undefined;
+const shown = (value: Shown): string => (value === null || value === undefined ? 'none' : typeof value === 'object' ? value.join(' ') || 'none' : String(value));
 const shortDigest = (digest: string | null | undefined): string => (digest === null || digest === undefined ? 'none' : digest.slice(0, 12));
 
 /** Everything in which two runs differ that could make their models differ; what came of it is in the metrics. */
 export function differencesOf(left: Run, right: Run): RunDifference[] {
   const found: RunDifference[] = [];
-  const look = (what: string, one: unknown, other: unknown, words: (value: unknown) => string = shown): void => {
+  const look = (what: string, one: Shown, other: Shown, words: (value: Shown) => string = shown): void => {
     if (shown(one) !== shown(other)) found.push({ what, left: words(one), right: words(other) });
   };
-  const digests = (value: unknown): string => shortDigest(value as string | null);
+  const digests = (value: Shown): string => shortDigest(value as string | null);
   look('pipeline', left.pipeline, right.pipeline);
   look('code revision', left.code.revision, right.code.revision, digests);
   look('code', left.code.digest, right.code.digest, digests);

@@ -55,7 +55,7 @@ function above(folder: string, entry: string): string | undefined {
 
 function versionOf(file: string): string {
   try {
-    return String((JSON.parse(readFileSync(file, 'utf8')) as { version?: unknown }).version ?? 'unknown');
+    return (JSON.parse(readFileSync(file, 'utf8')) as { version?: string }).version ?? 'unknown';
   } catch {
     return 'unknown';
   }
