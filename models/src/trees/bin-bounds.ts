@@ -1,7 +1,7 @@
 /** The most bins a feature may have beside the one for what is missing: a bin is a byte. */
 export const binsLimit = 255;
 /** More rows than these say little more about where bounds should lie. */
-const sampleMax = 200_000;
+const sampleMax = 2 ** 15;
 
 /** Numbers, smallest first, and how many are equal to each. */
 interface Distinct {

@@ -1,3 +1,4 @@
+import { sigmoid } from './sigmoid.ts';
 import type { SharedRows, TreeJob } from './tree-job.ts';
 import type { TreeObjective } from './tree-options.ts';
 
@@ -83,34 +84,36 @@ export function chunkLoss(objective: TreeObjective, rows: SharedRows, from: numb
   return regressionLoss(rows, objective.loss ?? 'squared', objective.delta ?? 1, nothing, nothing, from, to);
 }
 
-/** Logarithms are slow: of a product of so many numbers between 1 and 2 one is taken. */
+/** Logarithms are slow: one is taken of a product of so many numbers from 1/2 to 1. */
 const productMax = 512;
 
 function logisticLoss({ margins, labels, weights, isPlain }: SharedRows, gradients: Float32Array, hessians: Float32Array, from: number, to: number): number {
   const wantsGradients = gradients.length > 0;
   let loss = 0;
   let product = 1;
+  // Nothing is decided by a label or by the sign of a margin: neither can be guessed by the processor.
   for (let row = from; row < to; row += 1) {
     const margin = margins[row] as number;
     const label = labels[row] as number;
-    const weight = weights[row] as number;
-    const small = Math.exp(-Math.abs(margin));
-    const isWrong = margin > 0 !== label > 0.5;
+    const probability = sigmoid(margin);
+    const other = 1 - probability;
+    const wrong = (1 - 2 * label) * margin;
+    const beyond = 0.5 * (wrong + Math.abs(wrong));
+    const sure = 0.5 + Math.abs(probability - 0.5);
     if (isPlain) {
-      product *= 1 + small;
+      loss += beyond;
+      product *= sure;
       if (((row - from) & (productMax - 1)) === productMax - 1) {
-        loss += Math.log(product);
+        loss -= Math.log(product);
         product = 1;
       }
-      if (isWrong) loss += Math.abs(margin);
-    } else loss += weight * (Math.log(1 + small) + (isWrong ? Math.abs(margin) : 0));
+    } else loss += (weights[row] as number) * (beyond - Math.log(sure));
     if (!wantsGradients) continue;
-    const sure = 1 / (1 + small);
-    const other = small * sure;
-    gradients[row] = weight * ((margin > 0 ? sure : other) - label);
-    hessians[row] = weight * Math.max(hessianMin, sure * other);
+    const weight = weights[row] as number;
+    gradients[row] = weight * (probability - label);
+    hessians[row] = weight * (probability * other + hessianMin);
   }
-  return loss + Math.log(product);
+  return loss - Math.log(product);
 }
 
 function softmaxLoss({ margins, labels, weights }: SharedRows, classes: number, probabilities: Float32Array, from: number, to: number): number {
