@@ -89,7 +89,11 @@ export async function* readBytes(file: string, options: Pick<ReadRecordsOptions,
       }
     } catch (cause) {
       if (cause instanceof Error && /^Z_|^ERR_ZLIB|^EIO$/.test(codeOf(cause))) {
-        throw new FileProblem('file-unreadable', packed ? `the archive is damaged or cut off (${cause.message})` : `it cannot be read (${codeOf(cause)})`, cause);
+        throw new FileProblem(
+          'file-unreadable',
+          packed ? `the archive is damaged or cut off (${cause.message})` : `it cannot be read (${codeOf(cause)})`,
+          cause,
+        );
       }
       throw cause;
     } finally {
