@@ -27,7 +27,7 @@ export async function openModelFile(file: string, options: OpenOptions = {}): Pr
   return modelOfProto(proto);
 }
 
-async function readModelBytes(file: string, sizeBytesMax: number): Promise<Uint8Array> {
+export async function readModelBytes(file: string, sizeBytesMax: number): Promise<Uint8Array> {
   try {
     const found = await stat(file);
     if (!found.isFile()) throw new SerinError('MODEL_INVALID', { detail: `${file} is not a file` });
@@ -112,7 +112,7 @@ function isInside(folder: string, file: string): boolean {
 }
 
 /** Opens a plain file below the folder; what leads out of it, by `..`, an absolute path or a link, is refused. */
-async function openInside(folder: string, location: string): Promise<FileHandle> {
+export async function openInside(folder: string, location: string): Promise<FileHandle> {
   const asked = path.resolve(folder, location);
   const outside = (): SerinError => invalid(`its weights lie in ${location}, outside the model's folder`);
   if (path.isAbsolute(location) || !isInside(folder, asked)) throw outside();

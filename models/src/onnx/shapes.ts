@@ -4,6 +4,7 @@ import { elementwiseShapes } from './shape-rules/elementwise.ts';
 import { gatherShapes } from './shape-rules/gather.ts';
 import { linearShapes } from './shape-rules/linear.ts';
 import { movementShapes } from './shape-rules/movement.ts';
+import { recurrentShapes } from './shape-rules/recurrent.ts';
 import { reductionShapes } from './shape-rules/reduction.ts';
 import { mismatch, unsupported, type ShapeRule, type ValueType } from './shape-rules/rule.ts';
 import { spatialShapes } from './shape-rules/spatial.ts';
@@ -16,6 +17,7 @@ const shapeRules: Readonly<Record<string, ShapeRule>> = {
   ...creationShapes,
   ...linearShapes,
   ...spatialShapes,
+  ...recurrentShapes,
 };
 
 /** The types of a node's outputs, in order, from those of its inputs. */
