@@ -56,7 +56,7 @@ export async function trainTextConv(training: TrainTextConv): Promise<TrainedTex
       ? holdOut({ texts, labels }, preprocessing, seed, training.groups)
       : { rest: { texts, labels }, held: training.validation };
 
-  const { epochs = 12, batch = 32, rate = 2e-3, patience = 3, wordDropout = 0.1, classWeights } = options;
+  const { epochs = 20, batch = 64, rate = 4e-3, patience = 4, wordDropout = 0.5, classWeights } = options;
   const heldTokens = tokensOf(held.texts, preprocessing);
   const network = convNetwork({ ...options, rows: 2 ** output.bits, length: output.length, classes: classes.length }, seed);
   const source = arraySource({

@@ -54,7 +54,7 @@ export interface TrainedTextLinear extends TrainedText {
   readonly weights: LinearWeights;
 }
 
-const usual = { l2: [1e-5, 1e-6, 1e-7], scaling: ['rarity', 'log-ratio'], iterationsMax: 200, tolerance: 1e-3 } as const;
+const usual = { l2: [1e-4, 1e-5, 1e-6, 1e-7], scaling: 'rarity', iterationsMax: 200, tolerance: 1e-3 } as const;
 
 /** Words and their runs, hashed, under logistic regression: learns thousands of texts in seconds. */
 export async function trainTextLinear(training: TrainTextLinear): Promise<TrainedTextLinear> {
