@@ -155,10 +155,20 @@ const table = {
   sampleDays: setting(retention, wholeNumber(1, 3650), usually(30), 'Days that frames are kept'),
   sampleRows: setting(retention, wholeNumber(100, 100_000_000), usually(5_000), 'Most frames kept: one of the demo takes 48 KiB'),
   jobDays: setting(retention, wholeNumber(1, 3650), usually(90), 'Days that finished jobs are kept'),
+  runDays: setting(retention, wholeNumber(1, 36_500), usually(365), 'Days that runs are kept; those of versions that exist stay'),
+  runRows: setting(retention, wholeNumber(10, 1_000_000), usually(10_000), 'Most runs kept, beside those of versions that exist'),
+  uploadHours: setting(
+    retention,
+    wholeNumber(1, 8760),
+    usually(24),
+    'Hours after which a file that has not come whole, and that nobody goes on sending, is forgotten',
+  ),
 
   jobWorkers: setting(work, wholeNumber(0, 16), usually(1), 'Jobs run at once by this process; 0 leaves them to other servers on the same database'),
   jobThreads: setting(work, wholeNumber(0, 256), { words: '0: one less than there are cores', value: () => 0 }, 'Threads of one training'),
   jobHeapMb: setting(work, wholeNumber(128, 65_536), usually(1024), 'Heap limit of a job process, in MB'),
+  searchTrialsAtOnce: setting(work, wholeNumber(1, 64), usually(4), 'Trials of one search that wait or run at once, over all servers'),
+  pipelineCacheMb: setting(work, wholeNumber(64, 10_000_000), usually(4096), 'Limit of what pipelines keep of their stages to not do them again, in MB'),
   demo: setting(work, yesOrNo, usually(false), 'Offer the demo controls: change the light, publish bad versions'),
   demoScene: setting(work, optional(folder), unset, 'File with the light of the demo hall; synthetic cameras read it'),
 } satisfies SettingTable;

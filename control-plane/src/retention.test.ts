@@ -3,13 +3,23 @@ import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { createLog } from './log.ts';
 import { createRetention, type RetentionLimits } from './retention.ts';
 import { recordAudit } from './audit.ts';
-import { audit, samples, windows } from './store/schema.ts';
+import { insertRun } from './runs/record.ts';
+import { audit, runs, samples, versions, windows } from './store/schema.ts';
+import { testEnvironment } from './runs/testing.ts';
 import { selectRows, type Store } from './store/store.ts';
 import { openTestStore } from './store/testing.ts';
 
 const dayMs = 24 * 3_600_000;
 const now = 100 * dayMs;
-const generous: RetentionLimits = { windowDays: 1000, windowRows: 1_000_000, sampleDays: 1000, sampleRows: 1_000_000, jobDays: 1000 };
+const generous: RetentionLimits = {
+  windowDays: 1000,
+  windowRows: 1_000_000,
+  sampleDays: 1000,
+  sampleRows: 1_000_000,
+  jobDays: 1000,
+  runDays: 1000,
+  runRows: 1_000_000,
+};
 let store: Store;
 
 beforeEach(async () => {
@@ -76,4 +86,48 @@ test('frames that replace others take the room of those', async () => {
 test('the audit stays', async () => {
   await prune({ windowDays: 1, sampleDays: 1, jobDays: 1 });
   expect(await store.db.$count(audit)).toBe(1);
+});
+
+test('runs go after their time or beyond their number, but never one that goes on nor one whose version exists', async () => {
+  const code = { revision: null, digest: null };
+  const add = (id: string, days: number, change: object) =>
+    insertRun(store.db, {
+      id,
+      model: 'churn',
+      pipeline: 'churn',
+      createdBy: 'ada',
+      createdAt: now - days * dayMs,
+      seed: 1,
+      code,
+      environment: testEnvironment,
+    }).then(() =>
+      store.db
+        .update(runs)
+        .set(change)
+        .where(sql`id = ${id}`),
+    );
+  await add('old', 30, { status: 'FAILED' });
+  await add('of a version', 40, { status: 'SUCCEEDED', version: 1 });
+  await add('going on', 50, { status: 'RUNNING' });
+  await add('of a version that is gone', 25, { status: 'SUCCEEDED', version: 2 });
+  await add('new', 1, { status: 'FAILED' });
+  await add('newest', 0, { status: 'FAILED' });
+  await store.db.insert(versions).values({
+    model: 'churn',
+    version: 1,
+    manifest: 'm',
+    manifestBytes: 1,
+    bundleBytes: 1,
+    document: { payload: '', signatures: [] } as never,
+    createdAt: 0,
+    createdBy: 'ada',
+    origin: 'trained',
+    metrics: {},
+    signedBy: 'key',
+  });
+  const left = async () => (await store.db.select({ id: runs.id }).from(runs)).map(({ id }) => id).sort();
+  await prune({ runDays: 20 });
+  expect(await left()).toEqual(['going on', 'new', 'newest', 'of a version']);
+  await prune({ runRows: 1 });
+  expect(await left()).toEqual(['going on', 'newest', 'of a version']);
 });

@@ -5,7 +5,7 @@ import { removeOldJobs } from './jobs/queue.ts';
 import type { Log } from './log.ts';
 import { createRounds } from './rounds.ts';
 import type { Service } from './service.ts';
-import { enrolments, samples, sessions, windows } from './store/schema.ts';
+import { enrolments, runs, samples, sessions, windows } from './store/schema.ts';
 import { selectRows, type Store } from './store/store.ts';
 
 export interface RetentionLimits {
@@ -14,6 +14,8 @@ export interface RetentionLimits {
   sampleDays: number;
   sampleRows: number;
   jobDays: number;
+  runDays: number;
+  runRows: number;
 }
 
 export interface RetentionOptions {
@@ -58,6 +60,21 @@ export function createRetention({ store, clock, log, limits, pollMs = 600_000, b
     return rows.length;
   }
 
+  /** The record of a version that exists is never removed, nor that of a run that goes on. */
+  async function removeRuns(): Promise<number> {
+    const removable = sql`status <> 'RUNNING' and not exists (select 1 from versions where versions.model = runs.model and versions.version = runs.version)`;
+    const total = await store.db.$count(runs, removable);
+    const excess = Math.max(0, total - limits.runRows);
+    const rows = await selectRows<{ id: string }>(
+      store.db,
+      sql`delete from runs where id in (
+            (select id from runs where ${removable} and created_at < ${clock() - limits.runDays * dayMs} limit ${batchRows})
+            union (select id from runs where ${removable} order by created_at limit ${Math.min(excess, batchRows)}))
+          returning id`,
+    );
+    return rows.length;
+  }
+
   /** A server of PostgreSQL does this by itself; the embedded one has nobody who would, and frames that replace each other would fill the disk. */
   async function reuseSpace(): Promise<void> {
     if (store.kind !== 'pglite') return;
@@ -70,14 +87,15 @@ export function createRetention({ store, clock, log, limits, pollMs = 600_000, b
     const removed = {
       windows: await removeWindows(),
       samples: await removeSamples(),
+      runs: await removeRuns(),
       jobs: (await removeOldJobs(store.db, now - limits.jobDays * dayMs)).length,
     };
     await store.db.delete(sessions).where(lt(sessions.expiresAt, now));
     const longAgo = now - enrolmentDays * dayMs;
     await store.db.delete(enrolments).where(or(lt(enrolments.expiresAt, longAgo), and(isNotNull(enrolments.usedAt), lt(enrolments.usedAt, longAgo))));
-    if (removed.windows + removed.samples + removed.jobs > 0) log.info(removed, 'old rows removed');
+    if (Object.values(removed).some((count) => count > 0)) log.info(removed, 'old rows removed');
     await reuseSpace();
-    return removed.windows >= batchRows || removed.samples >= batchRows;
+    return removed.windows >= batchRows || removed.samples >= batchRows || removed.runs >= batchRows;
   }
 
   const rounds = createRounds({ pollMs, work: prune, onError: (error) => log.warn({ err: asSerinError(error) }, 'old rows not removed') });

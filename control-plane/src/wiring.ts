@@ -16,11 +16,15 @@ import { createProfiles } from './drift/profiles.ts';
 import { createRetraining } from './drift/retraining.ts';
 import { createDeviceListener } from './http/device-listener.ts';
 import { createEventHub } from './http/events.ts';
+import { createUploads } from './datasets/uploads.ts';
+import { apiRules } from './http/api-rules.ts';
 import { createHandlers, type RolloutActions } from './http/handlers.ts';
+import type { JobHandler } from './jobs/handler.ts';
+import { createPipelineJobs, createTrialJobs, type PipelineJobContext } from './runs/pipeline-job.ts';
 import { builtPages } from './http/pages.ts';
 import { readSampleImage } from './http/sample-image.ts';
 import { createApiServer } from './http/server.ts';
-import { findJob } from './jobs/queue.ts';
+import { findJob, type JobKind } from './jobs/queue.ts';
 import { createJobWorker } from './jobs/worker.ts';
 import { openKeys } from './keys.ts';
 import { createIngest } from './link/ingest.ts';
@@ -30,7 +34,7 @@ import type { Log } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import type { PublishContext } from './models/publish.ts';
 import { pushReadyModel } from './models/push.ts';
-import { createTraining } from './models/training.ts';
+import { createTraining, threadsOf } from './models/training.ts';
 import { createRetention } from './retention.ts';
 import { createRolloutEngine } from './rollouts/engine.ts';
 import { orderRollout, startRollout, type RolloutOrders } from './rollouts/orders.ts';
@@ -56,8 +60,6 @@ export interface ControlPlane extends Lifecycle {
   /** For the program that started this one. */
   parentToken(): Promise<string>;
 }
-
-const pushBytesMax = 128 << 20;
 
 function brokerAddress(config: Config, broker: EmbeddedBroker | undefined, host: string): string {
   if (config.mqttPublicUrl !== undefined) return config.mqttPublicUrl;
@@ -139,7 +141,24 @@ export async function wireControlPlane(config: Config, store: Store, log: Log): 
   const publishing: PublishContext = { store, blobs, changes, clock, fleet: keys.fleet, release: keys.release };
   const trainingSettings = { framesPerWindow: config.referenceFrames, threads: config.jobThreads };
   const training = createTraining(publishing, trainingSettings);
-  const handlers = { train: training, retrain: training, spoil: training, ingest: training, pipeline: training, trial: training };
+  const threads = threadsOf(trainingSettings);
+  const pipelineJobs: PipelineJobContext = {
+    ...publishing,
+    threads,
+    cacheFolder: path.join(config.data, 'pipelines', 'cache'),
+    cacheBytesMax: config.pipelineCacheMb * 2 ** 20,
+    trialsAtOnce: config.searchTrialsAtOnce,
+    filesOf: async () => [],
+  };
+  const handlers: Record<JobKind, JobHandler> = {
+    train: training,
+    retrain: training,
+    spoil: training,
+    ingest: training,
+    pipeline: createPipelineJobs(pipelineJobs),
+    trial: createTrialJobs(pipelineJobs),
+  };
+  const uploads = createUploads({ folder: path.join(config.data, 'uploads'), blobs, clock, log, idleMs: config.uploadHours * 3_600_000 });
   const workers = Array.from({ length: config.jobWorkers }, () =>
     createJobWorker({ store, changes, clock, log, dataDir: config.data, heapMiB: config.jobHeapMb, handlers }),
   );
@@ -208,11 +227,13 @@ export async function wireControlPlane(config: Config, store: Store, log: Log): 
           windowMs: config.windowMs,
           rollouts,
           push: (request) => pushReadyModel(publishing, trainingSettings, config.data, request),
+          data: { uploads, pipelines: { store, blobs, changes, clock, threads } },
+          endJob: async (tx, job, end) => handlers[job.kind].onEnd?.(tx, job, end),
           demo,
         },
         session,
       ),
-    rules: { perMinute: { signIn: 20, pushVersion: 60 }, bodyBytesMax: { pushVersion: pushBytesMax } },
+    rules: apiRules,
     events,
     blobs,
     sampleImage: (id) => readSampleImage(store.db, id),
@@ -232,6 +253,7 @@ export async function wireControlPlane(config: Config, store: Store, log: Log): 
     createDriftMonitor({ store, profiles, changes, clock, log, rule: config.driftRule, windowMs: config.windowMs }),
     ...(config.retrainOnDrift ? [retraining] : []),
     engine,
+    uploads,
     ...workers,
     createRetention({ store, clock, log, limits: config }),
     events,

@@ -1,12 +1,18 @@
 import { SerinError } from '@serin/protocol/errors';
 import type { dataRoutes } from '@serin/protocol/api/data-routes';
-import type { Db } from '../store/store.ts';
+import { compareRuns } from '@serin/models/runs/comparison';
+import { checkPipeline } from '@serin/protocol/pipeline-file';
+import type { Uploads } from '../datasets/uploads.ts';
+import { reportEnvironment } from '../runs/fleet-environment.ts';
+import { repeatRun, startPipeline, type PipelineContext } from '../runs/pipelines.ts';
+import { viewJob } from '../views/work.ts';
 import { findDatasetVersion, listDatasets, listDatasetVersions, listSources, viewDatasetVersionDetail } from '../views/data.ts';
-import { findPipeline, findRunRow, listPipelines, listRuns, viewRunDetail } from '../views/runs.ts';
+import { findPipeline, findRunRow, listPipelines, listRuns, viewRun, viewRunDetail } from '../views/runs.ts';
 import type { Handlers } from './routes.ts';
 
 export interface DataHandlerContext {
-  db: Db;
+  uploads: Uploads;
+  pipelines: PipelineContext;
 }
 
 export type DataHandlers = Pick<Handlers, keyof typeof dataRoutes>;
@@ -20,11 +26,20 @@ const notYet = async (): Promise<never> => {
   throw new SerinError('UNAVAILABLE');
 };
 
+/** A body that the table refuses may still hold a pipeline that can be told what is wrong with it. */
+export function explainPipeline(body: unknown): void {
+  if (typeof body === 'object' && body !== null && 'file' in body) checkPipeline(body.file);
+}
+
 /** Data, runs and pipelines, route by route. */
-export function createDataHandlers({ db }: DataHandlerContext): DataHandlers {
+export function createDataHandlers(context: DataHandlerContext): DataHandlers {
+  const { uploads, pipelines } = context;
+  const { clock, store } = pipelines;
+  const { db } = store;
+  const requireRun = async (id: string) => found(await findRunRow(db, id), `run ${id}`);
   return {
-    getUpload: notYet,
-    sendUpload: notYet,
+    getUpload: ({ params }) => uploads.state(params.sha256),
+    sendUpload: ({ params, query, bytes }) => uploads.add(params.sha256, { ...query, bytes: query.total === 0 ? new Uint8Array() : bytes() }),
     listDatasets: async () => ({ items: await listDatasets(db) }),
     listDatasetVersions: async ({ params, query }) => ({ items: await listDatasetVersions(db, params.name, query.limit) }),
     getDatasetVersion: async ({ params: { name, version } }) =>
@@ -41,11 +56,17 @@ export function createDataHandlers({ db }: DataHandlerContext): DataHandlers {
       const row = found(await findPipeline(db, params.name), `pipeline ${params.name}`);
       return { pipeline: found((await listPipelines(db, [row.name]))[0], `pipeline ${row.name}`), file: row.file };
     },
-    runPipeline: notYet,
+    async runPipeline({ body, actor }) {
+      const { missing, begun } = await startPipeline(pipelines, body, actor);
+      return begun === undefined ? { missing, run: null, job: null } : { missing, run: viewRun(begun.run), job: viewJob(begun.job, clock()) };
+    },
     listRuns: async ({ query }) => ({ items: await listRuns(db, query) }),
-    getRun: async ({ params }) => viewRunDetail(found(await findRunRow(db, params.id), `run ${params.id}`)),
-    compareRuns: notYet,
-    repeatRun: notYet,
-    getRunEnvironment: notYet,
+    getRun: async ({ params }) => viewRunDetail(await requireRun(params.id)),
+    compareRuns: async ({ params }) => compareRuns(viewRun(await requireRun(params.id)), viewRun(await requireRun(params.other))),
+    async repeatRun({ params, actor }) {
+      const { run, job } = await repeatRun(pipelines, params.id, actor);
+      return { run: viewRun(run), job: viewJob(job, clock()) };
+    },
+    getRunEnvironment: async ({ params }) => reportEnvironment(db, (await requireRun(params.id)).environment),
   };
 }

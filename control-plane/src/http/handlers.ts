@@ -10,17 +10,18 @@ import { recordAudit } from '../audit.ts';
 import type { Changes } from '../changes.ts';
 import type { Demo } from '../demo.ts';
 import { createEnrolment, revokeDevice, type DeviceContext } from '../devices.ts';
-import { cancelJob, enqueueJob, findJob } from '../jobs/queue.ts';
+import { cancelJob, enqueueJob, findJob, type JobEnd, type JobRow } from '../jobs/queue.ts';
 import type { Keys } from '../keys.ts';
 import type { PushRequest } from '../models/push.ts';
 import type { VersionRow } from '../models/publish.ts';
 import { models } from '../store/schema.ts';
+import type { Db } from '../store/store.ts';
 import { deviceHistory, deviceWindows, findDevices, listDevices, type ViewSettings } from '../views/devices.ts';
 import { findVersion, listModels, listSamples, listVersions, viewVersion } from '../views/models.ts';
 import { listAudit, viewOverview } from '../views/overview.ts';
 import { findRollout, listRollouts } from '../views/rollouts.ts';
 import { listAlerts, listJobs, viewJob } from '../views/work.ts';
-import { createDataHandlers } from './data-handlers.ts';
+import { createDataHandlers, type DataHandlerContext } from './data-handlers.ts';
 import type { ApiRequest, Handlers } from './routes.ts';
 import type { SessionCookie } from './server.ts';
 
@@ -40,6 +41,9 @@ export interface HandlerContext {
   windowMs: number;
   rollouts: RolloutActions;
   push(request: PushRequest): Promise<VersionRow>;
+  data: DataHandlerContext;
+  /** What hangs on a job that ends before it began. */
+  endJob(tx: Db, job: JobRow, end: JobEnd): Promise<void>;
   /** Only where the server runs the demo. */
   demo: Demo | undefined;
 }
@@ -81,6 +85,9 @@ export function createHandlers(context: HandlerContext, session: SessionCookie):
       const job = found(await findJob(tx, params.id), `job ${params.id}`);
       if (job.finishedAt !== null) throw new SerinError('CONFLICT', { detail: `the job is ${job.status}` });
       await cancelJob(tx, params.id, clock());
+      // One that waited is over now; one that runs is ended by its worker.
+      const present = await findJob(tx, params.id);
+      if (present?.status === 'CANCELLED') await context.endJob(tx, present, { status: 'CANCELLED', message: present.message });
       await recordAudit(tx, { at: clock(), actor, action: 'job.cancel', subject: params.id, words: `cancelled the ${job.kind} of ${job.model}` });
     });
     changes.tell({ type: 'job', id: params.id });
@@ -184,7 +191,7 @@ export function createHandlers(context: HandlerContext, session: SessionCookie):
     listSamples: async ({ query }) => ({ items: await listSamples(db, query) }),
     listAudit: async ({ query }) => ({ items: await listAudit(db, query.limit) }),
     getWebChannel: webChannel,
-    ...createDataHandlers({ db }),
+    ...createDataHandlers(context.data),
     async demoLight({ body }) {
       await requireDemo().setLight(body);
       return {};

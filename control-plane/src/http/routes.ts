@@ -16,7 +16,7 @@ export interface ApiRequest<Name extends RouteName> {
   principal: Principal | undefined;
   /** The name that goes into rows and audit. */
   actor: string;
-  /** The body of a route that takes a file. */
+  /** The body of a route that takes a file, or a piece of one. */
   bytes(): Uint8Array;
   http: { request: FastifyRequest; reply: FastifyReply };
 }
@@ -29,6 +29,8 @@ export interface RouteRules {
   perMinute: Partial<Record<RouteName, number>>;
   /** Largest body of routes that take more than a form. */
   bodyBytesMax: Partial<Record<RouteName, number>>;
+  /** Says in its own words what is wrong with a body that its schema refuses, by throwing. */
+  explain: Partial<Record<RouteName, (body: unknown) => void>>;
 }
 
 /** Registers the whole table: schemas, roles and documentation come from it, the work from the handlers. */
@@ -40,7 +42,7 @@ function registerRoute(
   app: FastifyInstance,
   name: RouteName,
   handler: (request: ApiRequest<never>) => Promise<unknown>,
-  { perMinute, bodyBytesMax }: RouteRules,
+  { perMinute, bodyBytesMax, explain }: RouteRules,
 ): void {
   const route: Route = routes[name];
   const limit = perMinute[name];
@@ -49,6 +51,7 @@ function registerRoute(
     method: route.method,
     url: route.path,
     ...(bodyLimit === undefined ? {} : { bodyLimit }),
+    attachValidation: true,
     config: { rateLimit: limit === undefined ? false : { max: limit, timeWindow: '1 minute' } },
     schema: {
       operationId: name,
@@ -64,6 +67,10 @@ function registerRoute(
       if (route.access !== 'open') await requireRole(request, route.access);
     },
     handler: async (request, reply) => {
+      if (request.validationError !== undefined) {
+        explain[name]?.(request.body);
+        throw request.validationError;
+      }
       const call = {
         params: request.params,
         query: request.query,

@@ -9,6 +9,7 @@ import { fleetId, type DeviceId } from '@serin/protocol/ids';
 import { createSignInCode, createToken, type AccessContext } from '../access.ts';
 import { openDiskBlobs, type BlobStore } from '../blobs/disk.ts';
 import { createChanges, type Changes } from '../changes.ts';
+import { createUploads } from '../datasets/uploads.ts';
 import type { DeviceContext } from '../devices.ts';
 import { openKeys } from '../keys.ts';
 import { createLog } from '../log.ts';
@@ -18,6 +19,7 @@ import { findDevices } from '../views/devices.ts';
 import { findDataset } from '../views/data.ts';
 import { viewOverview } from '../views/overview.ts';
 import { findRun } from '../views/runs.ts';
+import { apiRules } from './api-rules.ts';
 import { createEventHub, type EventHub } from './events.ts';
 import { createHandlers } from './handlers.ts';
 import { readSampleImage } from './sample-image.ts';
@@ -77,6 +79,7 @@ export async function startTestApi(options: { publicUrl?: string } = {}): Promis
     },
     limits: { batchMs: 20, overviewMs: 20, heartbeatMs: 50, eventsKept: 20 },
   });
+  const uploads = createUploads({ folder: path.join(folder, 'uploads'), blobs, clock, log: createLog('silent'), idleMs: 3_600_000 });
   const health = { broker: true };
   const server = createApiServer({
     host: '127.0.0.1',
@@ -94,11 +97,13 @@ export async function startTestApi(options: { publicUrl?: string } = {}): Promis
           windowMs: 1000,
           rollouts: { start: unused, pause: unused, resume: unused, abort: unused },
           push: unused,
+          data: { uploads, pipelines: { store, blobs, changes, clock, threads: 1 } },
+          endJob: async () => {},
           demo: undefined,
         },
         session,
       ),
-    rules: { perMinute: { signIn: 10 }, bodyBytesMax: { pushVersion: 4 << 20 } },
+    rules: { ...apiRules, perMinute: { signIn: 10 }, bodyBytesMax: { ...apiRules.bodyBytesMax, pushVersion: 4 << 20 } },
     events,
     blobs,
     sampleImage: (id) => readSampleImage(store.db, id),
@@ -109,10 +114,12 @@ export async function startTestApi(options: { publicUrl?: string } = {}): Promis
   });
   const { signal } = new AbortController();
   await events.start(signal);
+  await uploads.start(signal);
   await server.start(signal);
   onTestFinished(async () => {
     await server.stop(1000);
     await events.stop(1000);
+    await uploads.stop(1000);
     await store.close();
     await rm(folder, { recursive: true, force: true });
   });

@@ -4,8 +4,13 @@ import { spoilVersion } from '@serin/models/package/spoiled';
 import { packReadyModel } from '@serin/models/package/ready-model';
 import type { TrainedVersion } from '@serin/models/package/version';
 import { asSerinError, SerinError } from '@serin/protocol/errors';
-import { checkpointFolder, readChampion, readInput, readReady, readRequest, readSamples, writeResult, type JobRequest } from './folder.ts';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { z } from 'zod/mini';
+import { checkpointFolder, jobRequest, readChampion, readInput, readReady, readSamples, writeResult, type JobRequest } from './folder.ts';
 import { parentMessage, type ChildMessage } from './messages.ts';
+import { runPipelineJob, type ChildTold } from './pipeline-child.ts';
+import { pipelineRequest } from './run-folder.ts';
 
 /** A job's own process: reads its folder, works, writes its folder. A crash here is a failed job and nothing else. */
 const cancelled = new AbortController();
@@ -20,7 +25,21 @@ function tell(message: ChildMessage): Promise<void> {
 /** What a crash of this process costs at most. */
 const checkpointEverySeconds = 5;
 
-async function work(folder: string, request: JobRequest): Promise<TrainedVersion> {
+const told: ChildTold = {
+  note: (line) => void process.stdout.write(`${line}\n`),
+  progress: ({ stage, fraction, message, metrics = {} }) => void tell({ type: 'progress', stage, fraction, message, metrics }),
+  news: (body) => void tell({ type: 'news', body }),
+};
+
+const anyRequest = z.discriminatedUnion('kind', [jobRequest, pipelineRequest]);
+
+async function run(folder: string): Promise<void> {
+  const request = anyRequest.parse(JSON.parse(await readFile(path.join(folder, 'request.json'), 'utf8')));
+  if ('cacheFolder' in request) await runPipelineJob(folder, request, told, cancelled.signal);
+  else await writeResult(folder, await train(folder, request));
+}
+
+async function train(folder: string, request: JobRequest): Promise<TrainedVersion> {
   if (request.kind === 'spoil') {
     const version = await readInput(folder);
     if (version === undefined) throw new SerinError('JOB_FAILED', { detail: 'there is no version to start from' });
@@ -47,15 +66,15 @@ async function work(folder: string, request: JobRequest): Promise<TrainedVersion
       threads,
       signal: cancelled.signal,
       checkpoint: { folder: await checkpointFolder(folder), everySeconds: checkpointEverySeconds },
-      onNote: (line) => void process.stdout.write(`${line}\n`),
-      onProgress: ({ stage, fraction, message, metrics }) => void tell({ type: 'progress', stage, fraction, message, metrics: metrics ?? {} }),
+      onNote: told.note,
+      onProgress: told.progress,
     },
   );
 }
 
 async function main(folder: string): Promise<void> {
   try {
-    await writeResult(folder, await work(folder, await readRequest(folder)));
+    await run(folder);
     await tell({ type: 'done' });
   } catch (thrown) {
     const error = cancelled.signal.aborted ? new SerinError('CANCELLED') : asSerinError(thrown, 'JOB_FAILED');

@@ -7,6 +7,7 @@ import { z } from 'zod/mini';
 import type { Part } from '@serin/inference/detections';
 import { bundleFile, manifest, type BundlePart } from '@serin/protocol/bundle/manifest';
 import { SerinError } from '@serin/protocol/errors';
+import type { Digest } from '@serin/protocol/ids';
 import type { TrainedVersion } from '@serin/models/package/version';
 import { writeFileDurably } from '@serin/node/files';
 
@@ -66,10 +67,6 @@ export async function writeRequest(folder: string, request: JobRequest): Promise
   await writeFileDurably(path.join(folder, requestFile), JSON.stringify(request));
 }
 
-export async function readRequest(folder: string): Promise<JobRequest> {
-  return jobRequest.parse(JSON.parse(await readFile(path.join(folder, requestFile), 'utf8')));
-}
-
 /** Frames of one size one after the other, what lies in them beside; never all of them in memory. Returns how many. */
 export async function writeSamples(folder: string, samples: AsyncIterable<LabelledSample>): Promise<number> {
   const parts: (readonly Part[])[] = [];
@@ -105,18 +102,20 @@ export async function readChampion(folder: string): Promise<Uint8Array | undefin
   return (await exists(file)) ? new Uint8Array(await readFile(file)) : undefined;
 }
 
-/**
- * Where a training leaves its checkpoints, named after everything it learns from: the next attempt at a job goes on from them,
- * unless other frames have come in between.
- */
-export async function checkpointFolder(folder: string): Promise<string> {
+/** Of everything a training learns from. */
+export async function digestOfInputs(folder: string): Promise<Digest> {
   const hash = createHash('sha256');
   for (const name of [requestFile, partsFile, samplesFile, championFile]) {
     const file = path.join(folder, name);
     hash.update(`${name}\n`);
     if (await exists(file)) await pipeline(createReadStream(file), hash, { end: false });
   }
-  return path.join(folder, `checkpoint-${hash.digest('hex').slice(0, 16)}`);
+  return hash.digest('hex') as Digest;
+}
+
+/** Where a training leaves its checkpoints: the next attempt at a job goes on from them, unless other frames have come in between. */
+export async function checkpointFolder(folder: string): Promise<string> {
+  return path.join(folder, `checkpoint-${(await digestOfInputs(folder)).slice(0, 16)}`);
 }
 
 /** A user's own model, to be packed as it is. */

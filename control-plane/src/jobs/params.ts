@@ -1,4 +1,6 @@
 import { z } from 'zod/mini';
+import { parameterValue } from '@serin/protocol/api/runs';
+import { digest } from '@serin/protocol/ids';
 
 /** What a job is asked to do, as kept in its row. */
 export const jobParams = z.object({
@@ -10,4 +12,25 @@ export const jobParams = z.object({
   /** The alert that started it. */
   alert: z.optional(z.string()),
 });
-export type JobParams = z.infer<typeof jobParams>;
+
+export const pipelineParams = z.object({
+  run: z.string(),
+  fresh: z._default(z.boolean(), false),
+  /** What a search has found; a pipeline that searches begins without. */
+  parameters: z.optional(z.record(z.string(), parameterValue)),
+});
+
+export const trialParams = z.object({
+  run: z.string(),
+  trial: z.string(),
+  rung: z.int(),
+  budget: z.number(),
+  parameters: z.record(z.string(), parameterValue),
+});
+
+/** Files of a batch may be thousands: the row names the blob that lists them. */
+export const ingestParams = z.object({
+  request: z.optional(digest),
+  source: z.optional(z.string()),
+  note: z._default(z.string(), ''),
+});

@@ -3,14 +3,16 @@ import { eq } from 'drizzle-orm';
 import { z } from 'zod/mini';
 import { designLight } from '@serin/inference/bin-scene/parameters';
 import type { TrainedVersion } from '@serin/models/package/version';
+import { codeRevision, readEnvironment } from '@serin/models/runs/environment';
 import { SerinError } from '@serin/protocol/errors';
 import { digest, modelName } from '@serin/protocol/ids';
 import type { BundlePart } from '@serin/protocol/bundle/manifest';
 import type { BlobStore } from '../blobs/disk.ts';
-import { readResult, writeChampion, writeInput, writeRequest, writeSamples, type JobRequest } from '../jobs/folder.ts';
+import { digestOfInputs, readResult, writeChampion, writeInput, writeRequest, writeSamples, type JobRequest } from '../jobs/folder.ts';
 import { jobParams } from '../jobs/params.ts';
 import type { JobHandler } from '../jobs/handler.ts';
-import type { JobEnd, JobRow } from '../jobs/queue.ts';
+import { findJob, type JobEnd, type JobRow } from '../jobs/queue.ts';
+import { breakRun, endRun, findRunOfJob, insertRun, type RunEnd } from '../runs/record.ts';
 import { models } from '../store/schema.ts';
 import type { Db } from '../store/store.ts';
 import { findVersion, manifestOf } from '../views/models.ts';
@@ -29,12 +31,14 @@ const baseFrames = 400;
 const epochs = 1;
 const retrainEpochs = 2;
 
+export const threadsOf = ({ threads }: Pick<TrainingSettings, 'threads'>): number => (threads === 0 ? Math.max(1, availableParallelism() - 1) : threads);
+
 export const usualRequest = ({ framesPerWindow, threads }: TrainingSettings): Omit<JobRequest, 'kind' | 'seed'> => ({
   baseFrames,
   epochs,
   light: designLight,
   framesPerWindow,
-  threads: threads === 0 ? Math.max(1, availableParallelism() - 1) : threads,
+  threads: threadsOf({ threads }),
   labels: [],
 });
 
@@ -57,24 +61,64 @@ export async function readPublished(db: Db, blobs: BlobStore, model: string, ver
 
 /** Training of the bin picker's detector: what goes into a job's folder, and what becomes of its result. */
 export function createTraining(context: PublishContext, settings: TrainingSettings): JobHandler {
-  const { store, blobs } = context;
+  const { store, blobs, changes, clock } = context;
+
+  /** The record of a training, once its data lies there; another attempt goes on with the same one. */
+  async function recordRun(job: JobRow, folder: string, request: JobRequest, champion: number | null, frames: number): Promise<void> {
+    if ((await findRunOfJob(store.db, job.id)) !== undefined) return;
+    const { seed, baseFrames: base, epochs: rounds, light, framesPerWindow, threads } = request;
+    await insertRun(store.db, {
+      model: job.model,
+      pipeline: null,
+      jobId: job.id,
+      createdAt: clock(),
+      createdBy: job.createdBy,
+      seed,
+      code: { revision: codeRevision(), digest: null },
+      environment: readEnvironment(threads),
+      // Rendered frames follow from the parameters and the seed; the others are what devices sent.
+      data: { dataset: null, version: null, digest: await digestOfInputs(folder), rows: base + frames },
+      parameters: {
+        'train.baseFrames': base,
+        'train.epochs': rounds,
+        'train.framesPerWindow': framesPerWindow,
+        'light.level': light.level,
+        'light.warmth': light.warmth,
+        'light.noise': light.noise,
+      },
+      champion,
+    });
+  }
+
+  async function endTraining(tx: Db, job: JobRow, version: TrainedVersion, end: RunEnd): Promise<void> {
+    const run = await findRunOfJob(tx, job.id);
+    if (run === undefined) return;
+    const { metrics, weightDigest } = version;
+    const log = (await findJob(tx, job.id))?.log ?? job.log;
+    await endRun(tx, run, { metrics, weightDigest, gate: plainGate(version) }, { ...end, log }, clock());
+    changes.tell({ type: 'run', id: run.id });
+  }
+
   return {
     async prepare(job, folder) {
       const params = jobParams.parse(job.params);
-      const request = { ...usualRequest(settings), kind: trainingKind.parse(job.kind), seed: params.seed };
-      await writeRequest(folder, job.kind === 'retrain' ? { ...request, epochs: retrainEpochs } : request);
+      const usual = { ...usualRequest(settings), kind: trainingKind.parse(job.kind), seed: params.seed };
+      const request = job.kind === 'retrain' ? { ...usual, epochs: retrainEpochs } : usual;
+      await writeRequest(folder, request);
       const champion = await championOf(store.db, job.model);
       if (job.kind === 'spoil') {
         if (champion === undefined) throw new SerinError('NOT_FOUND', { detail: `${job.model} has no version in service to spoil` });
         await writeInput(folder, await readPublished(store.db, blobs, job.model, champion.version));
         return;
       }
+      let written = 0;
       if (job.kind === 'retrain') {
-        const written = await writeSamples(folder, labelledSamples(store.db, job.model, params.since ?? 0));
+        written = await writeSamples(folder, labelledSamples(store.db, job.model, params.since ?? 0));
         if (written === 0) throw new SerinError('TRAINING_DATA_INSUFFICIENT', { detail: 'no labelled frames have come from devices' });
       }
       const file = champion === undefined ? undefined : manifestOf(champion).files.find(({ role, variant }) => role === 'model' && variant === 'u8s8');
       if (file !== undefined) await writeChampion(folder, await blobs.read(digest.parse(file.sha256)));
+      await recordRun(job, folder, request, champion?.version ?? null, written);
     },
     isFinished: async (folder) => (await readResult(folder).catch(() => undefined)) !== undefined,
     async publish(job, folder, { finish }) {
@@ -83,14 +127,26 @@ export function createTraining(context: PublishContext, settings: TrainingSettin
       const { metrics } = version;
       const error = job.kind === 'spoil' ? undefined : gateError(version.gate);
       if (error !== undefined) {
-        await store.transaction((tx) => finish(tx, { status: 'FAILED', message: error.detail, metrics, error }));
+        await store.transaction(async (tx) => {
+          await finish(tx, { status: 'FAILED', message: error.detail, metrics, error });
+          await endTraining(tx, job, version, { status: 'FAILED', error });
+        });
         return;
       }
       await publishVersion(
         context,
         { ...version, model: modelName.parse(job.model), gate: plainGate(version), origin: originOf(job), createdBy: job.createdBy, jobId: job.id },
-        (tx, row) => finish(tx, { status: 'SUCCEEDED', message: `version ${row.version} is published`, version: row.version, metrics }),
+        async (tx, row) => {
+          await finish(tx, { status: 'SUCCEEDED', message: `version ${row.version} is published`, version: row.version, metrics });
+          await endTraining(tx, job, version, { status: 'SUCCEEDED', version: row.version });
+        },
       );
+    },
+    async onEnd(tx, job, end) {
+      const run = await findRunOfJob(tx, job.id);
+      if (run === undefined) return;
+      await breakRun(tx, run, end, (await findJob(tx, job.id))?.log ?? job.log, clock());
+      changes.tell({ type: 'run', id: run.id });
     },
   };
 }
