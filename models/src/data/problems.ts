@@ -33,6 +33,9 @@ export type ProblemKind =
   | 'quote'
   | 'encoding'
   | 'row-ragged'
+  /** A value that cannot be of its column's type, and one that is none of its levels. */
+  | 'value-invalid'
+  | 'value-unseen'
   | 'empty';
 
 /** One thing that is wrong with the training data. */
