@@ -16,7 +16,6 @@ export function checkColumn(check: Check, column: ColumnProfile, schema: SchemaC
   checkPattern(check, column, schema);
   checkDamage(check, column, schema);
   checkTimes(check, column, schema);
-  checkConstant(check, column, schema);
   if (schema.unique && column.copies !== null && column.copies.count > 0) {
     const { count, places } = column.copies;
     check.report('id-duplicate', 'error', {
@@ -74,7 +73,7 @@ function checkType(check: Check, { votes, count, missing }: ColumnProfile, { nam
 const outsideErrorShare = 0.01;
 
 function checkRange(check: Check, { numbers }: ColumnProfile, { name, role, min, max }: SchemaColumn): void {
-  if (numbers === null || role === 'ignored' || check.hasOtherUnit.has(name)) return;
+  if (numbers === null || role === 'ignored' || check.explained.has(name)) return;
   const low = min === undefined ? [] : numbers.lowest.filter(({ value }) => value < min);
   const high = max === undefined ? [] : numbers.highest.filter(({ value }) => value > max);
   if (low.length + high.length === 0) return;
@@ -203,7 +202,7 @@ function checkTimes(check: Check, { times }: ColumnProfile, { name, role, ordere
 }
 
 /** A column of one value that had several before, or had them never as far as is known. */
-function checkConstant(check: Check, { distinct, count, missing }: ColumnProfile, { name, role }: SchemaColumn): void {
+export function checkConstant(check: Check, { distinct, count, missing }: ColumnProfile, { name, role }: SchemaColumn): void {
   if (role !== 'feature' || count < 2) return;
   const present = count - missing.count;
   if (distinct > 1) return;
@@ -215,6 +214,7 @@ function checkConstant(check: Check, { distinct, count, missing }: ColumnProfile
     if (before.distinctExact && present * Math.log(Math.max(shareAtMost(most, rows, check.alpha), 1e-12)) > Math.log(check.alpha)) return;
   }
   const words = present === 0 ? `${name} has no value at all` : `${name} has the same value in all of ${counted(present, 'record')}`;
+  check.explained.add(name);
   check.report('constant', 'warning', {
     column: name,
     count: present,

@@ -32,7 +32,7 @@ function checkNumbers(check: Check, column: ColumnProfile, before: ColumnProfile
   const medians = `the median is ${figure(now.quantiles[3] ?? Number.NaN)}, it was ${figure(then.quantiles[3] ?? Number.NaN)}`;
   const unit = unitOf(now.distribution, then.distribution, gap, limit);
   if (unit !== undefined) {
-    check.hasOtherUnit.add(name);
+    check.explained.add(name);
     const words = `${name} looks written in another unit, ${unit}: ${medians}; convert it`;
     return check.report('unit', 'error', { column: name, count: now.count, words });
   }

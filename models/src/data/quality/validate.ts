@@ -3,7 +3,8 @@ import type { SchemaColumn, TableSchema } from '@serin/protocol/table-schema';
 
 import { anomalyOf, counted, inPercent, some, type AnomalyKind, type Finding } from './anomalies.ts';
 import type { Telling } from './association.ts';
-import { checkColumn } from './check-columns.ts';
+import { checkColumn, checkConstant } from './check-columns.ts';
+import { copiesByChance } from './copies.ts';
 import { checkBalance, checkDrift } from './check-drift.ts';
 import { correlationAtLeast, exceeds, falseAlarmRate, lnFewer, lnMoreThanPoisson, shareAtMost } from './evidence.ts';
 import { columnOfRole } from './schema.ts';
@@ -23,8 +24,8 @@ export interface Check {
   readonly now: number | undefined;
   /** Rate of false alarms of one test. */
   readonly alpha: number;
-  /** Columns whose values are explained by another unit: their range says nothing then. */
-  readonly hasOtherUnit: Set<string>;
+  /** Columns whose values are explained by what was found: what follows from it is not said again. */
+  readonly explained: Set<string>;
   report(kind: AnomalyKind, severity: Anomaly['severity'], finding: Omit<Finding, 'kind' | 'severity'>): void;
 }
 
@@ -48,7 +49,7 @@ export function validate(
     reference,
     now,
     alpha: falseAlarmRate / (testsPerColumn * schema.columns.length + testsPerColumn),
-    hasOtherUnit: new Set(),
+    explained: new Set(),
     report: (kind, severity, finding) => void found.push(anomalyOf({ ...finding, kind, severity }, profile.files)),
   };
   if (profile.rows === 0) {
@@ -63,7 +64,8 @@ export function validate(
     const column = columns.get(wanted.name);
     if (column === undefined) checkAbsent(check, wanted);
     else {
-      checkDrift(check, column, wanted);
+      checkConstant(check, column, wanted);
+      if (!check.explained.has(wanted.name)) checkDrift(check, column, wanted);
       checkColumn(check, column, wanted);
       checkLeak(check, column, wanted);
     }
@@ -116,25 +118,10 @@ function checkAbsent(check: Check, { name, role, required }: SchemaColumn): void
 
 const copiesError = 0.1;
 
-/** Rows that are equal by chance: pairs of rows, times the chance that all columns agree, with its root for columns that go together. */
-function copiesByChance({ rows, columns }: TableProfile, isApart: (name: string) => boolean): number {
-  let lnChance = 0;
-  for (const column of columns) if (!isApart(column.name)) lnChance += Math.log(agreement(column));
-  return ((rows * (rows - 1)) / 2) * Math.exp(lnChance / 2);
-}
-
-/** The chance that two records have the same value. */
-function agreement({ values, distinct, count, missing }: ColumnProfile): number {
-  const gaps = (missing.count / count) ** 2;
-  if (values === null) return Math.min(1, gaps + (1 - Math.sqrt(gaps)) ** 2 / Math.max(1, distinct));
-  return Math.min(1, gaps + values.reduce((sum, value) => sum + (value.count / count) ** 2, 0));
-}
-
 function checkCopies(check: Check, profile: TableProfile): void {
   const { count, places } = profile.copies;
   if (count === 0) return;
-  const apart = new Set(check.schema.columns.flatMap(({ name, role, unique }) => (role === 'ignored' || unique ? [name] : [])));
-  const expected = copiesByChance(profile, (name) => apart.has(name));
+  const expected = copiesByChance(profile, check.schema);
   if (lnMoreThanPoisson(count, expected) >= Math.log(check.alpha)) return;
   const before = check.reference;
   if (before !== undefined && before.copies.count > 0) {
