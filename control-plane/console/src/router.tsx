@@ -3,11 +3,17 @@ import { createRootRouteWithContext, createRoute, createRouter, lazyRouteCompone
 import { SerinError } from '@serin/protocol/errors';
 import { sessionQuery } from './data/queries.ts';
 import {
+  parseDataSearch,
+  parseDatasetSearch,
+  parseDatasetVersionSearch,
   parseDeviceSearch,
   parseDevicesSearch,
   parseDriftSearch,
   parseModelsSearch,
   parseRolloutsSearch,
+  parseRunCompareSearch,
+  parseRunSearch,
+  parseRunsSearch,
   parseSettingsSearch,
   parseShellSearch,
   parseSignInSearch,
@@ -80,6 +86,52 @@ const drift = createRoute({
   validateSearch: parseDriftSearch,
   component: lazyRouteComponent(() => import('./pages/drift.tsx'), 'DriftPage'),
 });
+const data = createRoute({
+  getParentRoute: () => shell,
+  path: 'data',
+  validateSearch: parseDataSearch,
+  component: lazyRouteComponent(() => import('./pages/data.tsx'), 'DataPage'),
+});
+const dataset = createRoute({
+  getParentRoute: () => shell,
+  path: 'data/$name',
+  validateSearch: parseDatasetSearch,
+  component: lazyRouteComponent(() => import('./pages/dataset.tsx'), 'DatasetPage'),
+});
+const datasetVersion = createRoute({
+  getParentRoute: () => shell,
+  path: 'data/$name/$version',
+  validateSearch: parseDatasetVersionSearch,
+  component: lazyRouteComponent(() => import('./pages/dataset-version.tsx'), 'DatasetVersionPage'),
+});
+const runs = createRoute({
+  getParentRoute: () => shell,
+  path: 'runs',
+  validateSearch: parseRunsSearch,
+  component: lazyRouteComponent(() => import('./pages/runs.tsx'), 'RunsPage'),
+});
+const run = createRoute({
+  getParentRoute: () => shell,
+  path: 'runs/$id',
+  validateSearch: parseRunSearch,
+  component: lazyRouteComponent(() => import('./pages/run.tsx'), 'RunPage'),
+});
+const runCompare = createRoute({
+  getParentRoute: () => shell,
+  path: 'runs/compare',
+  validateSearch: parseRunCompareSearch,
+  component: lazyRouteComponent(() => import('./pages/run-compare.tsx'), 'RunComparePage'),
+});
+const pipelines = createRoute({
+  getParentRoute: () => shell,
+  path: 'pipelines',
+  component: lazyRouteComponent(() => import('./pages/pipelines.tsx'), 'PipelinesPage'),
+});
+const pipeline = createRoute({
+  getParentRoute: () => shell,
+  path: 'pipelines/$name',
+  component: lazyRouteComponent(() => import('./pages/pipeline.tsx'), 'PipelinePage'),
+});
 const settings = createRoute({
   getParentRoute: () => shell,
   path: 'settings',
@@ -87,7 +139,8 @@ const settings = createRoute({
   component: lazyRouteComponent(() => import('./pages/settings.tsx'), 'SettingsPage'),
 });
 
-const routeTree = root.addChildren([signIn, shell.addChildren([overview, devices, device, models, rollouts, rollout, drift, settings])]);
+const about = [data, dataset, datasetVersion, runs, run, runCompare, pipelines, pipeline] as const;
+const routeTree = root.addChildren([signIn, shell.addChildren([overview, devices, device, models, rollouts, rollout, drift, settings, ...about])]);
 
 export function createConsoleRouter(client: QueryClient) {
   return createRouter({

@@ -60,11 +60,12 @@ function DataTable({ caption, head, rows }: TableView) {
   );
 }
 
-export function LegendKey({ color, name, shape = 'line' }: { color: string; name: string; shape?: 'line' | 'box' | 'outline' }) {
+export function LegendKey({ color, name, shape = 'line' }: { color: string; name: string; shape?: 'line' | 'dashes' | 'box' | 'outline' }) {
   return (
     <span className="inline-flex items-center gap-1.5 text-ink-2">
       <svg viewBox="0 0 12 12" className="size-3" aria-hidden>
         {shape === 'line' && <path d="M0 6h12" stroke={color} strokeWidth="2.500" />}
+        {shape === 'dashes' && <path d="M0 6h12" stroke={color} strokeWidth="2.500" strokeDasharray="4 3" />}
         {shape === 'box' && <rect x="1" y="1" width="10" height="10" rx="2" fill={color} />}
         {shape === 'outline' && <rect x="1.750" y="1.750" width="8.500" height="8.500" rx="2" fill="none" stroke={color} strokeWidth="1.500" />}
       </svg>

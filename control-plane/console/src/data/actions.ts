@@ -1,7 +1,9 @@
 import { useMutation, useQueryClient, type QueryClient } from '@tanstack/react-query';
 import type { ReplyOf, RouteName } from '@serin/protocol/api/routes';
+import type { DatasetVersion } from '@serin/protocol/api/datasets';
 import type { Job, Rollout } from '@serin/protocol/api/resources';
-import { mergeJob, mergeRollout } from '../live/merge.ts';
+import type { Run } from '@serin/protocol/api/runs';
+import { mergeJob, mergeRollout, mergeRun } from '../live/merge.ts';
 import { showError } from '../ui/toasts.ts';
 import { keys } from './keys.ts';
 
@@ -26,4 +28,14 @@ export function rememberRollout(rollout: Rollout, client: QueryClient): void {
 
 export function rememberJob(job: Job, client: QueryClient): void {
   client.setQueryData<readonly Job[]>(keys.jobs, (list) => (list === undefined ? undefined : mergeJob(list, job)));
+}
+
+export function rememberRun(run: Run, client: QueryClient): void {
+  client.setQueryData<readonly Run[]>(keys.runs, (list) => (list === undefined ? undefined : mergeRun(list, run)));
+}
+
+/** A decision about a version changes its dataset as well: what is known of both is asked for again. */
+export function rememberDatasetVersion({ dataset }: DatasetVersion, client: QueryClient): void {
+  void client.invalidateQueries({ queryKey: keys.dataset(dataset) });
+  void client.invalidateQueries({ queryKey: keys.datasets });
 }

@@ -14,6 +14,18 @@ export const keys = {
   jobs: ['jobs'] as const,
   alerts: ['alerts'] as const,
   samples: (filter: { model?: string; device?: string }) => ['samples', filter] as const,
+  datasets: ['datasets'] as const,
+  /** Everything about one of them. */
+  dataset: (name: string) => ['dataset', name] as const,
+  datasetVersions: (name: string) => ['dataset', name, 'versions'] as const,
+  datasetVersion: (name: string, version: number) => ['dataset', name, 'version', version] as const,
+  sources: ['sources'] as const,
+  runs: ['runs'] as const,
+  run: (id: string) => ['run', id] as const,
+  environment: (id: string) => ['run', id, 'environment'] as const,
+  comparison: (left: string, right: string) => ['comparison', left, right] as const,
+  pipelines: ['pipelines'] as const,
+  pipeline: (name: string) => ['pipelines', name] as const,
   tokens: ['tokens'] as const,
   audit: ['audit'] as const,
 };

@@ -106,7 +106,21 @@ export const formatClock = (at: number): string => clock.format(at);
 export const formatDate = (at: number): string => dayAndClock.format(at);
 export const formatFull = (at: number): string => full.format(at);
 
-const acronyms: Readonly<Record<string, string>> = { ece: 'ECE', fp32: 'fp32', psi: 'PSI', map50: 'mAP50', p50: 'p50', p95: 'p95' };
+const acronyms: Readonly<Record<string, string>> = {
+  auc: 'AUC',
+  csv: 'CSV',
+  ece: 'ECE',
+  f1: 'F1',
+  fp32: 'fp32',
+  mae: 'MAE',
+  map50: 'mAP50',
+  p50: 'p50',
+  p95: 'p95',
+  psi: 'PSI',
+  r2: 'R²',
+  rmse: 'RMSE',
+  url: 'URL',
+};
 
 /** `AWAITING_APPROVAL` reads as `Awaiting approval`. */
 export function humanise(code: string): string {

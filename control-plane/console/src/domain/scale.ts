@@ -24,6 +24,21 @@ export function domainFromZero(values: readonly (number | null)[], least = 0): [
   return [0, high === 0 ? 1 : high * 1.12];
 }
 
+/** A domain around values with a little air on both sides; never empty, and zero where that is near. */
+export function valueDomain(values: readonly number[]): [number, number] {
+  const finite = values.filter(Number.isFinite);
+  if (finite.length === 0) return [0, 1];
+  let low = finite[0] ?? 0;
+  let high = low;
+  for (const value of finite) {
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  if (low === high) return low === 0 ? [0, 1] : [low - Math.abs(low) * 0.1, high + Math.abs(high) * 0.1];
+  const air = (high - low) * 0.06;
+  return [low >= 0 && low - air * 2 < 0 ? 0 : low - air, high + air];
+}
+
 /** A line through the points that exist; gaps in the data, and in time, stay gaps. */
 export function linePath(points: readonly { x: number; y: number | null }[], gap: number): string {
   let path = '';

@@ -2,22 +2,34 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseQuery, printQuery } from './query-string.ts';
 import {
+  parseDataSearch,
+  parseDatasetSearch,
+  parseDatasetVersionSearch,
   parseDeviceSearch,
   parseDevicesSearch,
   parseDriftSearch,
   parseModelsSearch,
   parseRolloutsSearch,
+  parseRunCompareSearch,
+  parseRunSearch,
+  parseRunsSearch,
   parseSettingsSearch,
   parseShellSearch,
   parseSignInSearch,
 } from './search.ts';
 
 const parsers = [
+  parseDataSearch,
+  parseDatasetSearch,
+  parseDatasetVersionSearch,
   parseDeviceSearch,
   parseDevicesSearch,
   parseDriftSearch,
   parseModelsSearch,
   parseRolloutsSearch,
+  parseRunCompareSearch,
+  parseRunSearch,
+  parseRunsSearch,
   parseSettingsSearch,
   parseShellSearch,
   parseSignInSearch,
@@ -28,6 +40,13 @@ describe('search parameters', () => {
     const search = { q: 'cam 1&x', state: 'drifting', version: '3', sort: 'p95', desc: true };
     expect(parseDevicesSearch(parseQuery(printQuery(search)))).toEqual(search);
     expect(parseModelsSearch(parseQuery('?model=picker&version=4'))).toEqual({ model: 'picker', version: 4 });
+    const runs = { status: 'FAILED', pick: 'a,b', pipeline: 'churn' };
+    expect(parseRunsSearch(parseQuery(printQuery(runs)))).toEqual(runs);
+    expect(parseDatasetVersionSearch({ role: 'label', sort: 'missing', column: 'age & co', severity: 'fatal' })).toEqual({
+      role: 'label',
+      sort: 'missing',
+      column: 'age & co',
+    });
     expect(printQuery({})).toBe('');
   });
 
@@ -41,10 +60,26 @@ describe('search parameters', () => {
   });
 
   test('read again are the same: parsing is settled after one pass', () => {
-    const keys = ['q', 'state', 'site', 'version', 'sort', 'desc', 'jobs', 'span', 'model', 'show', 'alert', 'device', 'tab', 'to'];
+    const keys = ['q', 'state', 'site', 'version', 'sort', 'desc', 'jobs', 'span', 'model', 'show', 'alert', 'device', 'tab', 'to'].concat([
+      'kind',
+      'source',
+      'role',
+      'column',
+      'severity',
+      'pipeline',
+      'status',
+      'pick',
+      'over',
+      'slice',
+      'left',
+      'right',
+    ]);
     fc.assert(
       fc.property(
-        fc.dictionary(fc.constantFrom(...keys), fc.oneof(fc.string(), fc.constantFrom('online', 'OPEN', 'tokens', '3', 'true', '/devices'))),
+        fc.dictionary(
+          fc.constantFrom(...keys),
+          fc.oneof(fc.string(), fc.constantFrom('online', 'OPEN', 'tokens', '3', 'true', '/devices', 'label', 'error', 'FAILED', 'table')),
+        ),
         (raw) => {
           for (const parse of parsers) {
             const once = parse(raw) as Record<string, unknown>;

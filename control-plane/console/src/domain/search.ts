@@ -1,4 +1,8 @@
+import { columnRole, datasetKind } from '@serin/protocol/api/datasets';
+import { runStatus } from '@serin/protocol/api/runs';
+import { columnSorts, type ColumnQuery } from './data-view.ts';
 import { sortKeys, stateFilters, type DeviceQuery } from './device-table.ts';
+import type { RunsQuery } from './run-view.ts';
 
 /** Search parameters are typed by hand-typed links as well: what is not understood is dropped, never an error. */
 type Raw = Record<string, unknown>;
@@ -62,6 +66,59 @@ export interface DriftSearch {
 }
 export const parseDriftSearch = (raw: Raw): DriftSearch =>
   present({ alert: text(raw.alert), state: oneOf(raw.state, alertFilters), device: text(raw.device, 63) });
+
+export interface DataSearch {
+  q?: string;
+  kind?: (typeof datasetKind.options)[number];
+  /** The form of a source: `new`, or the name of the one that is changed. */
+  source?: string;
+}
+export const parseDataSearch = (raw: Raw): DataSearch => present({ q: text(raw.q), kind: oneOf(raw.kind, datasetKind.options), source: text(raw.source, 63) });
+
+export type DatasetSearch = Pick<DataSearch, 'source'>;
+export const parseDatasetSearch = (raw: Raw): DatasetSearch => present({ source: text(raw.source, 63) });
+
+export const severityFilters = ['error', 'warning'] as const;
+export type DatasetVersionSearch = { [Key in keyof ColumnQuery]?: Exclude<ColumnQuery[Key], undefined> } & {
+  /** The column whose details are open. */
+  column?: string;
+  severity?: (typeof severityFilters)[number];
+};
+export const parseDatasetVersionSearch = (raw: Raw): DatasetVersionSearch =>
+  present({
+    q: text(raw.q),
+    role: oneOf(raw.role, columnRole.options),
+    sort: oneOf(raw.sort, columnSorts),
+    column: text(raw.column, 128),
+    severity: oneOf(raw.severity, severityFilters),
+  });
+
+export type RunsSearch = { [Key in keyof RunsQuery]?: Exclude<RunsQuery[Key], undefined> } & {
+  /** Ids of the runs that are chosen for a comparison. */
+  pick?: string;
+};
+export const parseRunsSearch = (raw: Raw): RunsSearch =>
+  present({
+    q: text(raw.q),
+    model: text(raw.model),
+    pipeline: text(raw.pipeline),
+    status: oneOf(raw.status, runStatus.options),
+    pick: text(raw.pick, 140),
+  });
+
+export interface RunSearch {
+  /** The parameter that trials are drawn over. */
+  over?: string;
+  /** The column whose slices are shown. */
+  slice?: string;
+}
+export const parseRunSearch = (raw: Raw): RunSearch => present({ over: text(raw.over, 128), slice: text(raw.slice, 128) });
+
+export interface RunCompareSearch {
+  left?: string;
+  right?: string;
+}
+export const parseRunCompareSearch = (raw: Raw): RunCompareSearch => present({ left: text(raw.left), right: text(raw.right) });
 
 export const settingsTabs = ['session', 'tokens', 'enrol', 'audit'] as const;
 export type SettingsTab = (typeof settingsTabs)[number];

@@ -1,4 +1,6 @@
+import type { Dataset } from '@serin/protocol/api/datasets';
 import type { Alert, Device, Job, Overview, Rollout } from '@serin/protocol/api/resources';
+import type { Run, RunDetail } from '@serin/protocol/api/runs';
 import type { LiveEvent } from '@serin/protocol/api/events';
 
 /** Whole objects by key: known ones are replaced in place, new ones are added; the list itself is new only when something is. */
@@ -40,6 +42,28 @@ export function mergeAlert(list: readonly Alert[], incoming: Alert): readonly Al
   return upsert(list, [incoming], ({ id }) => id).toSorted((one, other) => other.openedAt - one.openedAt);
 }
 
+export const mergeDataset = (list: readonly Dataset[], incoming: Dataset): readonly Dataset[] =>
+  upsert(list, [incoming], ({ name }) => name).toSorted((one, other) => one.name.localeCompare(other.name));
+
+/** What has ended stays ended: a run is never begun again under the same id. */
+const outdated = (known: Run | undefined, incoming: Run): boolean => known !== undefined && known.status !== 'RUNNING' && incoming.status === 'RUNNING';
+
+export function mergeRun(list: readonly Run[], incoming: Run): readonly Run[] {
+  if (
+    outdated(
+      list.find(({ id }) => id === incoming.id),
+      incoming,
+    )
+  )
+    return list;
+  return newestFirst(upsert(list, [incoming], ({ id }) => id));
+}
+
+/** The stream brings a run without its curves, slices and log: those it has are kept. */
+export function mergeRunDetail(known: RunDetail | undefined, incoming: Run): RunDetail | undefined {
+  return known === undefined || outdated(known, incoming) ? known : { ...known, ...incoming };
+}
+
 export type Rate = Pick<Overview, 'at' | 'inferencesPerS' | 'windowsPerMinute'>;
 const ratesMax = 90;
 
@@ -71,6 +95,12 @@ export function coalesce(events: readonly LiveEvent[]): LiveEvent[] {
         break;
       case 'alert':
         others.set(`alert ${event.alert.id}`, event);
+        break;
+      case 'dataset':
+        others.set(`dataset ${event.dataset.name}`, event);
+        break;
+      case 'run':
+        others.set(`run ${event.run.id}`, event);
         break;
       default:
         others.set(event.type, event);

@@ -32,7 +32,7 @@ export function DriftPage() {
   const open = alerts?.filter(({ state }) => state === 'OPEN').length ?? 0;
   return (
     <Page
-      title="Drift & data"
+      title="Drift & samples"
       note={alerts === undefined ? 'Loading…' : open === 0 ? 'No open alert' : plural(open, 'open alert')}
       actions={
         <Segmented

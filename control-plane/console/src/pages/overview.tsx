@@ -1,11 +1,12 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { Activity, ArrowRight, CircleCheck, Database, Cpu, ListChecks, Waypoints } from 'lucide-react';
+import { Activity, ArrowRight, CircleCheck, Cpu, Database, ListChecks, Waypoints } from 'lucide-react';
 import type { ReactNode } from 'react';
 import type { Alert, Device, Job, Overview, Rollout } from '@serin/protocol/api/resources';
 import { Sparkline } from '../charts/sparkline.tsx';
 import { keys } from '../data/keys.ts';
 import { alertsQuery, devicesQuery, jobsQuery, overviewQuery, rolloutsQuery } from '../data/queries.ts';
+import { datasetPlace } from '../domain/data-place.ts';
 import { unwellWords, versionShares } from '../domain/device-health.ts';
 import { firstClause, formatCount, formatPercent, formatRate, formatSpan, humanise, plural } from '../domain/format.ts';
 import { isRunning, jobFraction, jobTitle } from '../domain/job-view.ts';
@@ -181,6 +182,26 @@ function AttentionAction({ item: { kind, id } }: { item: AttentionItem }) {
     return (
       <Link to="/rollouts/$id" params={{ id }} className={look}>
         Review {arrow}
+      </Link>
+    );
+  if (kind === 'dataset') {
+    const { name, version } = datasetPlace(id);
+    if (version !== null)
+      return (
+        <Link to="/data/$name/$version" params={{ name, version }} className={look}>
+          Review the batch {arrow}
+        </Link>
+      );
+    return (
+      <Link to="/data/$name" params={{ name }} className={look}>
+        Open dataset {arrow}
+      </Link>
+    );
+  }
+  if (kind === 'source')
+    return (
+      <Link to="/data" className={look}>
+        See the source {arrow}
       </Link>
     );
   if (kind === 'device')

@@ -1,6 +1,6 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
-import { LogOut, Monitor, Moon, Sun } from 'lucide-react';
+import { LogOut, Monitor, Moon, Settings, Sun } from 'lucide-react';
 import { useState, type ReactElement } from 'react';
 import { api } from '../data/api.ts';
 import { useAction } from '../data/actions.ts';
@@ -39,6 +39,9 @@ export default function AccountMenu({ trigger }: { trigger: ReactElement }) {
         ]}
       />
       <MenuSeparator />
+      <MenuItem icon={<Settings aria-hidden />} onSelect={() => void navigate({ to: '/settings' })}>
+        Settings
+      </MenuItem>
       <MenuItem icon={<LogOut aria-hidden />} onSelect={() => signOut.mutate(undefined)}>
         Sign out
       </MenuItem>

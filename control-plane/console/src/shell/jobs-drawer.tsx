@@ -4,6 +4,7 @@ import { ChevronRight } from 'lucide-react';
 import type { Job } from '@serin/protocol/api/resources';
 import { api } from '../data/api.ts';
 import { rememberJob, useAction } from '../data/actions.ts';
+import { runsQuery } from '../data/data-queries.ts';
 import { jobsQuery } from '../data/queries.ts';
 import { useRefusal } from '../data/use-session.ts';
 import { formatDate, formatMetric, formatPercent, formatSpan, humanise, sentence } from '../domain/format.ts';
@@ -24,7 +25,9 @@ export function JobsDrawer({ focus }: { focus: string }) {
   return (
     <Drawer open onClose={close} title="Jobs" description="They go on when this page is closed.">
       {jobs === undefined && <Skeleton className="m-5 h-24" />}
-      {jobs?.length === 0 && <Empty title="No job has run yet">Training starts from the Models page, or by itself when an alert asks for it.</Empty>}
+      {jobs?.length === 0 && (
+        <Empty title="No job has run yet">Work starts from the Data, Runs and Models pages, or by itself when a schedule or an alert asks for it.</Empty>
+      )}
       <ul className="divide-y divide-line">
         {jobs?.map((job) => (
           <li key={job.id}>{job.id === open ? <OpenJob job={job} /> : <ClosedJob job={job} />}</li>
@@ -108,15 +111,39 @@ function OpenJob({ job }: { job: Job }) {
           {job.log.slice(-60).join('\n')}
         </pre>
       )}
-      {job.version !== null && (
-        <Link
-          to="/models"
-          search={{ model: job.model, version: job.version }}
-          className="self-start text-sm font-medium text-link underline-offset-4 hover:underline"
-        >
+      <JobLinks job={job} />
+    </article>
+  );
+}
+
+const linkClass = 'text-sm font-medium text-link underline-offset-4 hover:underline';
+
+/** Where to look on: the run that it does, the data that it brings, the version that it made. */
+function JobLinks({ job }: { job: Job }) {
+  const { data: runs = [] } = useQuery(runsQuery);
+  const run = runs.find(({ jobId }) => jobId === job.id);
+  return (
+    <p className="flex flex-wrap gap-x-5 gap-y-1">
+      {run !== undefined && (
+        <Link to="/runs/$id" params={{ id: run.id }} className={linkClass}>
+          See the run
+        </Link>
+      )}
+      {job.kind === 'ingest' && job.version === null && (
+        <Link to="/data/$name" params={{ name: job.model }} className={linkClass}>
+          See the data {job.model}
+        </Link>
+      )}
+      {job.kind === 'ingest' && job.version !== null && (
+        <Link to="/data/$name/$version" params={{ name: job.model, version: String(job.version) }} className={linkClass}>
           See {job.model} v{job.version}
         </Link>
       )}
-    </article>
+      {job.kind !== 'ingest' && job.version !== null && (
+        <Link to="/models" search={{ model: job.model, version: job.version }} className={linkClass}>
+          See {job.model} v{job.version}
+        </Link>
+      )}
+    </p>
   );
 }

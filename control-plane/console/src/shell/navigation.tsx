@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { Activity, Boxes, Cpu, LayoutGrid, Settings, Waypoints } from 'lucide-react';
+import { Activity, Boxes, Cpu, Database, FlaskConical, LayoutGrid, Settings, Waypoints } from 'lucide-react';
 import type { Overview } from '@serin/protocol/api/resources';
 import { overviewQuery } from '../data/queries.ts';
 import { useSession } from '../data/use-session.ts';
@@ -10,16 +10,25 @@ import { Mark } from './mark.tsx';
 const places = [
   { to: '/', label: 'Overview', short: 'Overview', icon: LayoutGrid, exact: true },
   { to: '/devices', label: 'Devices', short: 'Devices', icon: Cpu, exact: false },
+  { to: '/data', label: 'Data', short: 'Data', icon: Database, exact: false },
+  { to: '/runs', label: 'Runs', short: 'Runs', icon: FlaskConical, exact: false },
   { to: '/models', label: 'Models', short: 'Models', icon: Boxes, exact: false },
   { to: '/rollouts', label: 'Rollouts', short: 'Rollouts', icon: Waypoints, exact: false },
-  { to: '/drift', label: 'Drift & data', short: 'Drift', icon: Activity, exact: false },
+  { to: '/drift', label: 'Drift & samples', short: 'Drift', icon: Activity, exact: false },
   { to: '/settings', label: 'Settings', short: 'Settings', icon: Settings, exact: false },
 ] as const;
+
+/** A thumb needs room: settings are in the account's menu there. */
+const placesInReach = places.filter(({ to }) => to !== '/settings');
 
 function countAt(to: (typeof places)[number]['to'], overview: Overview | undefined): { count: number; words: string; alarming: boolean } | null {
   if (overview === undefined) return null;
   if (to === '/drift' && overview.openAlerts > 0) return { count: overview.openAlerts, words: 'open alerts', alarming: true };
   if (to === '/rollouts' && overview.activeRollouts > 0) return { count: overview.activeRollouts, words: 'active rollouts', alarming: false };
+  if (to === '/data') {
+    const held = overview.attention.filter(({ kind }) => kind === 'dataset' || kind === 'source').length;
+    return held === 0 ? null : { count: held, words: 'things need attention', alarming: true };
+  }
   return null;
 }
 
@@ -69,8 +78,8 @@ export function SideBar() {
 export function BottomBar() {
   const { data: overview } = useQuery(overviewQuery);
   return (
-    <nav aria-label="Pages" className="fixed inset-x-0 bottom-0 z-20 grid h-16 grid-cols-6 border-t border-line bg-page pb-1 sm:hidden">
-      {places.map(({ to, short, icon: Icon, exact }) => {
+    <nav aria-label="Pages" className="fixed inset-x-0 bottom-0 z-20 grid h-16 grid-cols-7 border-t border-line bg-page pb-1 sm:hidden">
+      {placesInReach.map(({ to, short, icon: Icon, exact }) => {
         const count = countAt(to, overview);
         return (
           <Link

@@ -1,9 +1,11 @@
 import { Dialog as Base } from '@base-ui/react/dialog';
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
-import { Activity, Boxes, Cpu, LayoutGrid, ListChecks, Plus, Search, Settings, SunMoon, Waypoints } from 'lucide-react';
+import { Activity, Boxes, Cpu, Database, FlaskConical, LayoutGrid, ListChecks, Plus, Search, Settings, SunMoon, Waypoints, Workflow } from 'lucide-react';
 import { useId, useState, type ReactNode } from 'react';
+import { datasetsQuery, pipelinesQuery, runsQuery } from '../data/data-queries.ts';
 import { alertsQuery, devicesQuery, modelsQuery, rolloutsQuery } from '../data/queries.ts';
+import { formatDate } from '../domain/format.ts';
 import { rankEntries } from '../domain/palette-rank.ts';
 import { cn } from '../ui/cn.ts';
 import { chooseTheme, readTheme } from '../ui/theme.ts';
@@ -17,8 +19,9 @@ interface Entry {
 }
 
 const shownMost = 12;
+const runsInReach = 100;
 
-/** Everything by name: pages, devices, versions, rollouts and the few commands that need no form. */
+/** Everything by name: pages, devices, data, runs, models, rollouts and the few commands that need no form. */
 export function Palette({ onClose }: { onClose: () => void }) {
   const [query, setQuery] = useState('');
   const [marked, setMarked] = useState(0);
@@ -43,8 +46,8 @@ export function Palette({ onClose }: { onClose: () => void }) {
               aria-expanded
               aria-controls={listId}
               aria-activedescendant={entries[at] === undefined ? undefined : `${listId}-${at}`}
-              aria-label="Search devices, versions, rollouts and commands"
-              placeholder="Search devices, versions, rollouts…"
+              aria-label="Search devices, data, runs, models, rollouts and commands"
+              placeholder="Search devices, data, runs, rollouts…"
               value={query}
               onChange={(event) => {
                 setQuery(event.target.value);
@@ -96,13 +99,19 @@ function useEntries(): Entry[] {
   const { data: rollouts = [] } = useQuery(rolloutsQuery);
   const { data: models = [] } = useQuery(modelsQuery);
   const { data: alerts = [] } = useQuery(alertsQuery);
+  const { data: datasets = [] } = useQuery(datasetsQuery);
+  const { data: runs = [] } = useQuery(runsQuery);
+  const { data: pipelines = [] } = useQuery(pipelinesQuery);
   const page = (id: string, label: string, icon: ReactNode, run: () => unknown): Entry => ({ id, label, note: 'Page', icon, run: () => void run() });
   return [
     page('page overview', 'Overview', <LayoutGrid aria-hidden />, () => navigate({ to: '/' })),
     page('page devices', 'Devices', <Cpu aria-hidden />, () => navigate({ to: '/devices' })),
     page('page models', 'Models', <Boxes aria-hidden />, () => navigate({ to: '/models' })),
     page('page rollouts', 'Rollouts', <Waypoints aria-hidden />, () => navigate({ to: '/rollouts' })),
-    page('page drift', 'Drift & data', <Activity aria-hidden />, () => navigate({ to: '/drift' })),
+    page('page data', 'Data', <Database aria-hidden />, () => navigate({ to: '/data' })),
+    page('page runs', 'Runs', <FlaskConical aria-hidden />, () => navigate({ to: '/runs' })),
+    page('page pipelines', 'Pipelines', <Workflow aria-hidden />, () => navigate({ to: '/pipelines' })),
+    page('page drift', 'Drift & samples', <Activity aria-hidden />, () => navigate({ to: '/drift' })),
     page('page settings', 'Settings', <Settings aria-hidden />, () => navigate({ to: '/settings' })),
     {
       id: 'jobs',
@@ -117,6 +126,13 @@ function useEntries(): Entry[] {
       note: 'Command',
       icon: <Plus aria-hidden />,
       run: () => void navigate({ to: '/settings', search: { tab: 'enrol' } }),
+    },
+    {
+      id: 'source',
+      label: 'Declare a source of data',
+      note: 'Command',
+      icon: <Plus aria-hidden />,
+      run: () => void navigate({ to: '/data', search: { source: 'new' } }),
     },
     {
       id: 'theme',
@@ -144,6 +160,27 @@ function useEntries(): Entry[] {
       note: 'Model',
       icon: <Boxes aria-hidden />,
       run: () => void navigate({ to: '/models', search: { model: name } }),
+    })),
+    ...datasets.map(({ name, quarantined }): Entry => ({
+      id: `dataset ${name}`,
+      label: name,
+      note: quarantined > 0 ? 'Dataset, in quarantine' : 'Dataset',
+      icon: <Database aria-hidden />,
+      run: () => void navigate({ to: '/data/$name', params: { name } }),
+    })),
+    ...pipelines.map(({ name }): Entry => ({
+      id: `pipeline ${name}`,
+      label: name,
+      note: 'Pipeline',
+      icon: <Workflow aria-hidden />,
+      run: () => void navigate({ to: '/pipelines/$name', params: { name } }),
+    })),
+    ...runs.slice(0, runsInReach).map(({ id, model, createdAt }): Entry => ({
+      id: `run ${id}`,
+      label: `Run of ${model}, ${formatDate(createdAt)}`,
+      note: 'Run',
+      icon: <FlaskConical aria-hidden />,
+      run: () => void navigate({ to: '/runs/$id', params: { id } }),
     })),
     ...rollouts.map(({ id, model, version }): Entry => ({
       id: `rollout ${id}`,
