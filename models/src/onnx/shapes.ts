@@ -8,6 +8,7 @@ import { recurrentShapes } from './shape-rules/recurrent.ts';
 import { reductionShapes } from './shape-rules/reduction.ts';
 import { mismatch, unsupported, type ShapeRule, type ValueType } from './shape-rules/rule.ts';
 import { spatialShapes } from './shape-rules/spatial.ts';
+import { treeShapes } from './shape-rules/trees.ts';
 
 const shapeRules: Readonly<Record<string, ShapeRule>> = {
   ...elementwiseShapes,
@@ -20,9 +21,12 @@ const shapeRules: Readonly<Record<string, ShapeRule>> = {
   ...recurrentShapes,
 };
 
+const rulesOf = (domain: string): Readonly<Record<string, ShapeRule>> =>
+  domain === '' || domain === 'ai.onnx' ? shapeRules : domain === 'ai.onnx.ml' ? treeShapes : {};
+
 /** The types of a node's outputs, in order, from those of its inputs. */
 export function inferNode(node: Node, types: ReadonlyMap<string, ValueType>, constants: ReadonlyMap<string, Tensor>): ValueType[] {
-  const rule = node.domain === '' || node.domain === 'ai.onnx' ? shapeRules[node.operator] : undefined;
+  const rule = rulesOf(node.domain)[node.operator];
   if (rule === undefined) throw unsupported(node, `the operator ${node.domain === '' ? '' : `${node.domain}:`}${node.operator} has no shape rule`);
 
   const constant = (index: number): readonly number[] | undefined => {
