@@ -35,7 +35,7 @@ export function refuseBinary(head: Buffer): void {
   const half = head.length / 2;
   if (odd > half * 0.4 && even < half * 0.1) throw new FileProblem('format', "it looks like UTF-16 without a byte order mark; set encoding: 'utf-16le'");
   if (even > half * 0.4 && odd < half * 0.1) throw new FileProblem('format', "it looks like UTF-16 without a byte order mark; set encoding: 'utf-16be'");
-  if (even + odd > head.length * 0.01) throw new FileProblem('format', 'it is a binary file, not text: a part of its bytes are zero');
+  if (even + odd > Math.max(2, head.length * 0.01)) throw new FileProblem('format', 'it is a binary file, not text: a part of its bytes are zero');
 }
 
 /** How often each delimiter occurs outside quotes in the first lines, a list a line. */
