@@ -51,10 +51,11 @@ const windows = (count: number, leastMs: number): Setting<number>['usual'] => ({
   value: (config) => Math.max(leastMs, count * Number(config.windowMs)),
 });
 
-const [places, listeners, parts, evidence, rollouts, retention, work] = [
+const [places, listeners, parts, data, evidence, rollouts, retention, work] = [
   'Places',
   'Listeners',
   'External parts',
+  'Data and its sources',
   'Evidence and drift',
   'Rollouts',
   'Retention',
@@ -109,6 +110,15 @@ const table = {
     { words: 'the broker in use', value: () => undefined },
     'Address of the broker that devices are told',
   ),
+
+  sourceFolders: setting(
+    data,
+    listOf(text('an absolute path', /^\/[^\0]*$|^[A-Za-z]:[\\/]/)),
+    { words: 'none', value: (): readonly string[] => [] },
+    'Folders of this machine that sources may read, with all below them',
+  ),
+  sourcePrivateUrls: setting(data, yesOrNo, usually(false), 'Sources may read addresses of this machine and of private networks'),
+  sourceMb: setting(data, wholeNumber(1, 1_000_000), usually(10_240), 'Most that one read of a source may bring, in MB'),
 
   windowMs: setting(evidence, wholeNumber(500, 3_600_000), usually(60_000), 'Length of a telemetry window, in ms'),
   samplesPerWindow: setting(

@@ -71,7 +71,7 @@ export const envOf = (key: string, setting: Setting<unknown>): string =>
   setting.env ?? `SERIN_${key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
 
 /** Settings of the other programs may be around; everything else that begins with SERIN_ is a mistake worth saying. */
-const foreign = /^SERIN_(URL|TOKEN|JOIN_TOKEN|READY_FD|TEST_.*|AGENT_.*)$/;
+const foreign = /^SERIN_(URL|TOKEN|JOIN_TOKEN|READY_FD|TEST_.*|AGENT_.*|SOURCE_.*)$/;
 
 function refuse(key: string, value: string, rule: string): never {
   throw new SerinError('CONFIG_INVALID', { detail: `${key} is "${value}"; it must be ${rule}` });

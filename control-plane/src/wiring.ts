@@ -16,6 +16,9 @@ import { createProfiles } from './drift/profiles.ts';
 import { createRetraining } from './drift/retraining.ts';
 import { createDeviceListener } from './http/device-listener.ts';
 import { createEventHub } from './http/events.ts';
+import { readManifest } from './datasets/compose.ts';
+import { createIngestJobs } from './datasets/ingest-job.ts';
+import { createSourceSchedule, type SourceContext } from './datasets/sources.ts';
 import { createUploads } from './datasets/uploads.ts';
 import { apiRules } from './http/api-rules.ts';
 import { createHandlers, type RolloutActions } from './http/handlers.ts';
@@ -148,13 +151,25 @@ export async function wireControlPlane(config: Config, store: Store, log: Log): 
     cacheFolder: path.join(config.data, 'pipelines', 'cache'),
     cacheBytesMax: config.pipelineCacheMb * 2 ** 20,
     trialsAtOnce: config.searchTrialsAtOnce,
-    filesOf: async () => [],
+    filesOf: async (manifest) => (await readManifest(blobs, manifest)).entries.map(({ path: name, sha256, bytes }) => ({ path: name, sha256, bytes })),
+  };
+  const data: SourceContext = {
+    store,
+    blobs,
+    changes,
+    clock,
+    log,
+    random: Math.random,
+    env: process.env,
+    sourceFolders: config.sourceFolders,
+    sourcePrivateUrls: config.sourcePrivateUrls,
+    sourceBytesMax: config.sourceMb * 2 ** 20,
   };
   const handlers: Record<JobKind, JobHandler> = {
     train: training,
     retrain: training,
     spoil: training,
-    ingest: training,
+    ingest: createIngestJobs(data),
     pipeline: createPipelineJobs(pipelineJobs),
     trial: createTrialJobs(pipelineJobs),
   };
@@ -227,7 +242,7 @@ export async function wireControlPlane(config: Config, store: Store, log: Log): 
           windowMs: config.windowMs,
           rollouts,
           push: (request) => pushReadyModel(publishing, trainingSettings, config.data, request),
-          data: { uploads, pipelines: { store, blobs, changes, clock, threads } },
+          data: { uploads, datasets: data, pipelines: { store, blobs, changes, clock, threads } },
           endJob: async (tx, job, end) => handlers[job.kind].onEnd?.(tx, job, end),
           demo,
         },
@@ -254,6 +269,7 @@ export async function wireControlPlane(config: Config, store: Store, log: Log): 
     ...(config.retrainOnDrift ? [retraining] : []),
     engine,
     uploads,
+    createSourceSchedule(data),
     ...workers,
     createRetention({ store, clock, log, limits: config }),
     events,

@@ -9,6 +9,7 @@ import { fleetId, type DeviceId } from '@serin/protocol/ids';
 import { createSignInCode, createToken, type AccessContext } from '../access.ts';
 import { openDiskBlobs, type BlobStore } from '../blobs/disk.ts';
 import { createChanges, type Changes } from '../changes.ts';
+import type { SourceContext } from '../datasets/sources.ts';
 import { createUploads } from '../datasets/uploads.ts';
 import type { DeviceContext } from '../devices.ts';
 import { openKeys } from '../keys.ts';
@@ -80,6 +81,18 @@ export async function startTestApi(options: { publicUrl?: string } = {}): Promis
     limits: { batchMs: 20, overviewMs: 20, heartbeatMs: 50, eventsKept: 20 },
   });
   const uploads = createUploads({ folder: path.join(folder, 'uploads'), blobs, clock, log: createLog('silent'), idleMs: 3_600_000 });
+  const datasets: SourceContext = {
+    store,
+    blobs,
+    changes,
+    clock,
+    log: createLog('silent'),
+    random: () => 0,
+    env: {},
+    sourceFolders: [path.join(folder, 'inbox')],
+    sourcePrivateUrls: false,
+    sourceBytesMax: 1 << 20,
+  };
   const health = { broker: true };
   const server = createApiServer({
     host: '127.0.0.1',
@@ -97,7 +110,7 @@ export async function startTestApi(options: { publicUrl?: string } = {}): Promis
           windowMs: 1000,
           rollouts: { start: unused, pause: unused, resume: unused, abort: unused },
           push: unused,
-          data: { uploads, pipelines: { store, blobs, changes, clock, threads: 1 } },
+          data: { uploads, datasets, pipelines: { store, blobs, changes, clock, threads: 1 } },
           endJob: async () => {},
           demo: undefined,
         },

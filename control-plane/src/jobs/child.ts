@@ -8,6 +8,8 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod/mini';
 import { checkpointFolder, jobRequest, readChampion, readInput, readReady, readSamples, writeResult, type JobRequest } from './folder.ts';
+import { runIngestJob } from './ingest-child.ts';
+import { ingestRequest } from './ingest-folder.ts';
 import { parentMessage, type ChildMessage } from './messages.ts';
 import { runPipelineJob, type ChildTold } from './pipeline-child.ts';
 import { pipelineRequest } from './run-folder.ts';
@@ -31,11 +33,12 @@ const told: ChildTold = {
   news: (body) => void tell({ type: 'news', body }),
 };
 
-const anyRequest = z.discriminatedUnion('kind', [jobRequest, pipelineRequest]);
+const anyRequest = z.discriminatedUnion('kind', [jobRequest, pipelineRequest, ingestRequest]);
 
 async function run(folder: string): Promise<void> {
   const request = anyRequest.parse(JSON.parse(await readFile(path.join(folder, 'request.json'), 'utf8')));
   if ('cacheFolder' in request) await runPipelineJob(folder, request, told, cancelled.signal);
+  else if (request.kind === 'ingest') await runIngestJob(folder, request, told, cancelled.signal);
   else await writeResult(folder, await train(folder, request));
 }
 

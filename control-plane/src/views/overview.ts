@@ -1,7 +1,7 @@
-import { desc, eq, gte, inArray, sql } from 'drizzle-orm';
+import { count, desc, eq, gte, inArray, max, sql } from 'drizzle-orm';
 import type { AuditEntry, Overview } from '@serin/protocol/api/resources';
 import { listAlerts } from './work.ts';
-import { alerts, audit, devices, jobs, rollouts } from '../store/schema.ts';
+import { alerts, audit, datasetVersions, devices, jobs, rollouts, sources } from '../store/schema.ts';
 import { selectRows, type Db } from '../store/store.ts';
 import { describeFailedOrder, listFailedOrders } from './failed-orders.ts';
 import { countLiveRollouts } from './rollouts.ts';
@@ -36,6 +36,19 @@ async function attentionOf(db: Db, now: number): Promise<Overview['attention']> 
     .where(sql`${jobs.status} = 'FAILED' and ${gte(jobs.finishedAt, now - recentMs)}`)
     .orderBy(desc(jobs.finishedAt))
     .limit(attentionMax);
+  const quarantined = await db
+    .select({ dataset: datasetVersions.dataset, version: max(datasetVersions.version), since: max(datasetVersions.createdAt), batches: count() })
+    .from(datasetVersions)
+    .where(eq(datasetVersions.status, 'QUARANTINED'))
+    .groupBy(datasetVersions.dataset)
+    .orderBy(desc(max(datasetVersions.createdAt)))
+    .limit(attentionMax);
+  const unread = await db
+    .select()
+    .from(sources)
+    .where(sql`${sources.enabled} and ${sources.last}->>'ok' = 'false' and ${sources.last}->>'version' is null`)
+    .orderBy(desc(sources.lastReadAt))
+    .limit(attentionMax);
   return [
     ...open.map(({ id, words, since }) => ({ kind: 'alert' as const, id, words, since })),
     ...held.map((row) => ({
@@ -47,6 +60,13 @@ async function attentionOf(db: Db, now: number): Promise<Overview['attention']> 
     ...failing.map((row) => ({ kind: 'device' as const, id: row.id, words: `${row.id}: ${row.reported?.error?.detail ?? ''}`, since: row.reportedAt ?? now })),
     ...refusing.map((row) => ({ kind: 'device' as const, id: row.id, words: describeFailedOrder(row), since: Number(row.reported_at ?? now) })),
     ...offline.map((row) => ({ kind: 'device' as const, id: row.id, words: `${row.id} is offline`, since: row.lastSeenAt ?? row.joinedAt })),
+    ...quarantined.map(({ dataset, version, since, batches }) => ({
+      kind: 'dataset' as const,
+      id: dataset,
+      words: `${dataset}: version ${version ?? '?'} is in quarantine${batches === 1 ? '' : `, and ${batches - 1} before it`}`,
+      since: since ?? now,
+    })),
+    ...unread.map(({ name, last, lastReadAt }) => ({ kind: 'source' as const, id: name, words: `${name}: ${last?.words ?? ''}`, since: lastReadAt ?? now })),
     ...failed.map((row) => ({ kind: 'job' as const, id: row.id, words: `${row.kind} failed: ${row.error?.detail ?? ''}`, since: row.finishedAt ?? now })),
   ].slice(0, attentionMax);
 }
