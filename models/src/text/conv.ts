@@ -4,6 +4,7 @@ import { int, ints, type Model } from '../onnx/graph.ts';
 import { heNormal, normal, zeros } from '../train/initialise.ts';
 import { defineModel, type Layers, type Value } from '../train/layers.ts';
 
+/** Sizes in multiples of 16 keep the weights independent of the number of threads: the runtime divides others another way. */
 export interface ConvShape {
   /** Numbers a word becomes. */
   readonly width: number;

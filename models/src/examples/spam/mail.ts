@@ -26,7 +26,7 @@ const bytesToUnits = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, by
 
 /** Headers end at the first empty line; one that goes on begins with a space. */
 function splitMessage(raw: string): Entity {
-  const end = /\r?\n\r?\n/.exec(raw);
+  const end = /^\r?\n|\r?\n\r?\n/.exec(raw);
   const head = end === null ? raw : raw.slice(0, end.index);
   const headers = new Map<string, string>();
   for (const line of head.replace(/\r?\n[ \t]+/g, ' ').split(/\r?\n/)) {
@@ -95,13 +95,18 @@ function decodeCharset(units: string, charset: string | undefined): string {
   const bytes = Buffer.from(units, 'latin1');
   for (const name of [charset ?? 'utf-8', 'utf-8']) {
     try {
-      return new TextDecoder(name, { fatal: true }).decode(bytes);
+      const decoder = new TextDecoder(name, { fatal: true });
+      return decoder.encoding === 'windows-1252' ? decodeWestern(units) : decoder.decode(bytes);
     } catch {
       // An unknown name or bytes of another charset: the next.
     }
   }
-  return new TextDecoder('windows-1252').decode(bytes);
+  return decodeWestern(units);
 }
+
+/** What windows-1252 has from 0x80 to 0x9f. Written out, for some versions of Node decode them as control characters. */
+const western = '€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008dŽ\u008f\u0090‘’“”•–—˜™š›œ\u009džŸ';
+const decodeWestern = (units: string): string => units.replace(/[\x80-\x9f]/g, (unit) => western[unit.charCodeAt(0) - 0x80] ?? unit);
 
 /** Encoded words of headers (RFC 2047). */
 const decodeWords = (value: string): string =>
@@ -119,7 +124,7 @@ export function stripTags(html: string): string {
   return html
     .replace(/<!--[^]*?(?:-->|$)/g, '')
     .replace(/<(script|style|title)\b[^]*?(?:<\/\1\s*>|$)/gi, ' ')
-    .replace(/<[a-z/!][^>]{0,5000}(?:>|$)/gi, (tag) => (inline.test(tag) ? '' : ' '))
+    .replace(/<[a-z/!][^<>]{0,5000}(?:>|$)/gi, (tag) => (inline.test(tag) ? '' : ' '))
     .replace(/&(?:#(\d{1,7})|#x([\da-f]{1,6})|([a-z]{2,8}));?/gi, (whole, decimal?: string, hex?: string, name?: string) => {
       if (name !== undefined) return entities[name.toLowerCase()] ?? whole;
       const code = decimal === undefined ? Number.parseInt(hex ?? '', 16) : Number(decimal);

@@ -4,6 +4,7 @@ import { seededRandom } from '@serin/inference/random';
 import { SerinError } from '@serin/protocol/errors';
 
 import { f1, everyRow } from '../../evaluate/ranking.ts';
+import { formatTable } from '../../text/format-table.ts';
 import { crossValidate, type JudgedFold } from '../../text/cross-validate.ts';
 import { figureLines, judgeTexts } from '../../text/judge-texts.ts';
 import { markWords } from '../../text/mark-words.ts';
@@ -53,19 +54,20 @@ export async function run(args: readonly string[], { say, signal }: ExampleConte
   const figures = judgeTexts({ probabilities, ...set, labels: set.examples.labels, random: seededRandom(seed) });
   const meanF1 = scores.reduce((sum, score) => sum + score, 0) / folds;
   await explainSome(judged, mails, say, threads);
-  say(`\n${formatTable([...lines, ['mean', '', '', meanF1.toFixed(4)]])}`);
-  say(`\n${formatTable(figureLines(figures))}`);
+  if (out !== undefined) {
+    const trained = await mailTrainers[kind]({ ...set.examples, classes: set.classes, groups: set.groups, seed, threads, signal, onProgress });
+    const written = await writeVersionFolder(out, {
+      trained,
+      labels: set.classes,
+      metrics: { f1: meanF1, auc: figures.classes[spam]?.auc?.value ?? Number.NaN },
+      origin: 'SpamAssassin public corpus, 6,046 real e-mails of 2002 to 2005; metrics are of five folds',
+      texts: shortOnes(set),
+    });
+    say(`learnt from all mails and wrote ${written.join(', ')} to ${out}; weights ${trained.weightDigest.slice(0, 12)}`);
+  }
+  const tables = [[...lines, ['mean', '', '', meanF1.toFixed(4)]], figureLines(figures)];
+  for (const line of tables.flatMap((table) => ['', ...formatTable(table)])) say(line);
   say('in brackets: where the value lies with 95 % confidence, near-duplicates drawn together');
-  if (out === undefined) return;
-  const trained = await mailTrainers[kind]({ ...set.examples, classes: set.classes, groups: set.groups, seed, threads, signal, onProgress });
-  const written = await writeVersionFolder(out, {
-    trained,
-    labels: set.classes,
-    metrics: { f1: meanF1, auc: figures.classes[spam]?.auc?.value ?? Number.NaN },
-    origin: 'SpamAssassin public corpus, 6,046 real e-mails of 2002 to 2005; metrics are of five folds',
-    texts: shortOnes(set),
-  });
-  say(`learnt from all mails and wrote ${written.join(', ')} to ${out}; weights ${trained.weightDigest.slice(0, 12)}`);
 }
 
 function readKind(given = 'linear'): ModelKind {
@@ -113,9 +115,10 @@ async function explainSome(
         label: spam,
       });
       const ofField = (field: string) => words.filter((word) => word.field === field);
-      say(`\n${file}: spam with ${(100 * (label === spam ? chosen.sure : 1 - chosen.sure)).toFixed(1)} %; what each word adds to the log-odds of spam`);
+      say('');
+      say(`${file}: spam with ${(100 * (label === spam ? chosen.sure : 1 - chosen.sure)).toFixed(1)} %; what each word adds to the log-odds of spam`);
       say(`  subject  ${markWords(subject, ofField('subject'))}`);
-      say(`  body     ${markWords(body, ofField('body'))}\n`);
+      say(`  body     ${markWords(body, ofField('body'))}`);
     }
   } finally {
     await model.close();
@@ -125,15 +128,3 @@ async function explainSome(
 const isShort = ({ subject, body }: Pick<LabelledMail, 'subject' | 'body'>): boolean => subject !== '' && body.length > 100 && body.length < 1000;
 
 const shortOnes = ({ examples }: MailSet) => examples.texts.filter(isShort).filter((_, index) => index % 400 === 0);
-
-function formatTable(rows: readonly (readonly string[])[]): string {
-  const widths = rows.reduce<number[]>((most, row) => row.map((cell, column) => Math.max(most[column] ?? 0, cell.length)).concat(most.slice(row.length)), []);
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
-}
