@@ -1,20 +1,13 @@
 import type { Cell } from '../records/batch.ts';
-import { booleanOf, isDamaged, isMissing, isPadded, numberOf, someTime, timeOf } from './cells.ts';
-import { countDistinct, emptyRegisters, hashed, hashText, mergeRegisters, mixInto } from './hashes.ts';
+import { isMissing, someTime } from './cells.ts';
+import { countDistinct, emptyRegisters, mergeRegisters, mixInto } from './hashes.ts';
 import { addKey, copiesOf, emptyKeys, mergeKeys, type KeyTable } from './key-table.ts';
 import { mark, mergeMarks, noMarks, type Marks, type Place } from './marks.ts';
 import { addValue, emptySketch, mergeSketches, type QuantileSketch } from './quantile-sketch.ts';
-
-/** What a cell looks like by itself; `padded` is a whole number that begins with zeros. */
-export type Vote = 'integer' | 'number' | 'infinite' | 'padded' | 'boolean' | 'time' | 'text';
+import { emptyValue, readValue, type SeenValue, type Vote } from './seen-value.ts';
 
 export interface Extreme {
   readonly value: number;
-  readonly place: Place;
-}
-
-export interface SeenValue {
-  count: number;
   readonly place: Place;
 }
 
@@ -24,8 +17,8 @@ export interface ColumnState {
   count: number;
   missing: Marks;
   votes: Record<Vote, Marks>;
-  /** Of finite numbers: their count, mean and sum of squared deviations. */
-  moments: { count: number; mean: number; squares: number };
+  /** Of finite numbers: their count, mean and sum of squared deviations. While there are few values, these have the numbers. */
+  moments: Moments;
   sketch: QuantileSketch;
   lowest: Extreme[];
   highest: Extreme[];
@@ -40,6 +33,12 @@ export interface ColumnState {
   readonly isKey: boolean;
   lengths: { min: number; max: number; total: number; count: number };
   damaged: Marks;
+}
+
+export interface Moments {
+  readonly count: number;
+  readonly mean: number;
+  readonly squares: number;
 }
 
 export const valuesMax = 2048;
@@ -70,6 +69,9 @@ export const emptyColumn = (name: string, isKey: boolean): ColumnState => ({
 
 /** Finite numbers of one batch and column, so that their mean is found before their deviations from it. */
 let scratch = new Float64Array(4096);
+/** The value at hand, where it is not kept: one for all cells, for one each would be garbage. */
+const passing = emptyValue();
+const nothing = readValue(emptyValue(), '');
 
 /** Takes in the cells of a batch; `words` gathers the hashes of its rows where the column counts towards them. */
 export function addCells(state: ColumnState, cells: readonly Cell[], rows: number, numbers: Int32Array, file: number, words: Uint32Array | undefined): void {
@@ -80,60 +82,80 @@ export function addCells(state: ColumnState, cells: readonly Cell[], rows: numbe
     const number = numbers[row] as number;
     if (isMissing(cell)) {
       mark(state.missing, file, number);
-      if (words !== undefined) {
-        hashText('');
-        mixInto(words, row);
-      }
+      if (words !== undefined) mixInto(words, row, nothing.high, nothing.low);
       continue;
     }
-    const text = typeof cell === 'string' ? cell : String(cell);
-    hashText(text);
-    addIdentity(state, text, file, number);
-    if (!hashed.isAscii && isDamaged(text)) mark(state.damaged, file, number);
-    // The last use of the hash: mixing leaves that of the row in its place.
-    if (words !== undefined) mixInto(words, row);
-    const value = typeof cell === 'number' ? cell : numberOf(text);
-    if (value === value) {
-      if (!Number.isFinite(value)) mark(state.votes.infinite, file, number);
-      else {
-        scratch[finite] = value;
+    const value = valueOf(state, typeof cell === 'string' ? cell : String(cell), file, number);
+    if (words !== undefined) mixInto(words, row, value.high, value.low);
+    if (state.keys !== null) addToKeys(state, state.keys, value.high, value.low, file, number);
+    mark(state.votes[value.vote], file, number);
+    if (value.damaged) mark(state.damaged, file, number);
+    if (value.time === value.time && value.time !== someTime) addTime(state.times, value.time, file, number);
+    if (value.number === value.number) {
+      addExtreme(state, value.number, file, number);
+      if (state.values === null) {
+        scratch[finite] = value.number;
         finite += 1;
-        addExtreme(state, value, file, number);
-        mark(state.votes[Number.isInteger(value) ? (isPadded(text) ? 'padded' : 'integer') : 'number'], file, number);
       }
-    } else addWords(state, text, file, number);
+    } else if (value.vote !== 'infinite') addLength(state.lengths, value.length);
   }
   state.count += rows;
-  addMoments(state.moments, scratch, finite);
-  for (let at = 0; at < finite; at += 1) addValue(state.sketch, scratch[at] as number);
+  addNumbers(state, scratch, finite);
 }
 
-/** Which value it is: by its text while there are few, by its hash from then on. */
-function addIdentity(state: ColumnState, text: string, file: number, row: number): void {
-  const { high, low } = hashed;
-  if (state.keys !== null) addToKeys(state, state.keys, high, low, file, row);
-  if (state.values === null) {
-    countDistinct(state.registers as Uint8Array, high, low);
-    return;
-  }
-  const seen = state.values.get(text);
-  if (seen !== undefined) seen.count += 1;
-  else if (state.values.size < valuesMax && text.length <= valueLengthMax) state.values.set(text, { count: 1, place: [file, row] });
-  else {
+function addNumbers(state: ColumnState, values: Float64Array, count: number): void {
+  if (count === 0) return;
+  state.moments = mergeMoments(state.moments, momentsOfNumbers(values, count));
+  for (let at = 0; at < count; at += 1) addValue(state.sketch, values[at] as number);
+}
+
+/** What is known of a cell's text: looked up while values are few, worked out anew from then on. */
+function valueOf(state: ColumnState, text: string, file: number, row: number): SeenValue {
+  const { values } = state;
+  if (values !== null) {
+    const seen = values.get(text);
+    if (seen !== undefined) {
+      seen.count += 1;
+      return seen;
+    }
+    if (values.size < valuesMax && text.length <= valueLengthMax) {
+      const value = readValue({ ...emptyValue(), count: 1, place: [file, row] }, text);
+      values.set(text, value);
+      return value;
+    }
     dropValues(state);
-    hashText(text);
-    countDistinct(state.registers as Uint8Array, high, low);
   }
+  readValue(passing, text);
+  countDistinct(state.registers as Uint8Array, passing.high, passing.low);
+  return passing;
 }
 
+/** From the values on to sketches of them. */
 function dropValues(state: ColumnState): void {
+  if (state.values === null) return;
   const registers = state.registers ?? emptyRegisters();
-  for (const value of state.values?.keys() ?? []) {
-    hashText(value);
-    countDistinct(registers, hashed.high, hashed.low);
-  }
+  for (const { high, low } of state.values.values()) countDistinct(registers, high, low);
+  state.moments = momentsOf(state);
+  state.sketch = sketchOf(state);
   state.registers = registers;
   state.values = null;
+}
+
+/** Of all numbers, whether they are kept as values or in the sketch. */
+export function momentsOf({ moments, values }: ColumnState): Moments {
+  if (values === null) return moments;
+  const numbers = [...values.values()].filter((value) => value.number === value.number);
+  const count = numbers.reduce((sum, value) => sum + value.count, 0);
+  if (count === 0) return moments;
+  const mean = numbers.reduce((sum, value) => sum + value.number * (value.count / count), 0);
+  return mergeMoments(moments, { count, mean, squares: numbers.reduce((sum, value) => sum + value.count * (value.number - mean) ** 2, 0) });
+}
+
+function sketchOf({ sketch, values }: ColumnState): QuantileSketch {
+  if (values === null) return sketch;
+  const whole = mergeSketches(sketch, emptySketch());
+  for (const value of values.values()) if (value.number === value.number) for (let at = 0; at < value.count; at += 1) addValue(whole, value.number);
+  return whole;
 }
 
 function addToKeys(state: ColumnState, keys: KeyTable, high: number, low: number, file: number, row: number): void {
@@ -155,17 +177,11 @@ function insert(list: Extreme[], extreme: Extreme, sign: number): void {
   if (list.length > extremesMax) list.pop();
 }
 
-function addWords(state: ColumnState, text: string, file: number, row: number): void {
-  const { lengths } = state;
+function addLength(lengths: ColumnState['lengths'], length: number): void {
   lengths.count += 1;
-  lengths.total += text.length;
-  if (text.length < lengths.min) lengths.min = text.length;
-  if (text.length > lengths.max) lengths.max = text.length;
-  if (booleanOf(text) !== undefined) return mark(state.votes.boolean, file, row);
-  const time = timeOf(text);
-  if (time !== time) return mark(state.votes.text, file, row);
-  mark(state.votes.time, file, row);
-  if (time !== someTime) addTime(state.times, time, file, row);
+  lengths.total += length;
+  if (length < lengths.min) lengths.min = length;
+  if (length > lengths.max) lengths.max = length;
 }
 
 function addTime(times: ColumnState['times'], time: number, file: number, row: number): void {
@@ -177,18 +193,17 @@ function addTime(times: ColumnState['times'], time: number, file: number, row: n
   if (time > times.max) times.max = time;
 }
 
-function addMoments(moments: ColumnState['moments'], values: Float64Array, count: number): void {
-  if (count === 0) return;
+function momentsOfNumbers(values: Float64Array, count: number): Moments {
   let sum = 0;
   for (let at = 0; at < count; at += 1) sum += values[at] as number;
   const mean = sum / count;
   let squares = 0;
   for (let at = 0; at < count; at += 1) squares += ((values[at] as number) - mean) ** 2;
-  Object.assign(moments, mergeMoments(moments, { count, mean, squares }));
+  return { count, mean, squares };
 }
 
 /** Chan, Golub, LeVeque 1983. */
-function mergeMoments(one: ColumnState['moments'], other: ColumnState['moments']): ColumnState['moments'] {
+function mergeMoments(one: Moments, other: Moments): Moments {
   const count = one.count + other.count;
   if (count === 0) return one;
   const apart = other.mean - one.mean;
@@ -198,18 +213,21 @@ function mergeMoments(one: ColumnState['moments'], other: ColumnState['moments']
 export function mergeColumns(one: ColumnState, other: ColumnState, files: number): ColumnState {
   const marks = (a: Marks, b: Marks): Marks => mergeMarks(a, b, files);
   const moved = ({ value, place: [file, row] }: Extreme): Extreme => ({ value, place: [file + files, row] });
+  const values = mergedValues(one, other, files);
+  const isSmall = values !== null;
   const merged: ColumnState = {
     name: one.name,
     count: one.count + other.count,
     missing: marks(one.missing, other.missing),
     votes: Object.fromEntries(Object.entries(one.votes).map(([vote, seen]) => [vote, marks(seen, other.votes[vote as Vote])])) as ColumnState['votes'],
-    moments: mergeMoments(one.moments, other.moments),
-    sketch: mergeSketches(one.sketch, other.sketch),
+    // Numbers that are still values stay there if both sides have them so.
+    moments: isSmall ? mergeMoments(one.moments, other.moments) : mergeMoments(momentsOf(one), momentsOf(other)),
+    sketch: isSmall ? mergeSketches(one.sketch, other.sketch) : mergeSketches(sketchOf(one), sketchOf(other)),
     lowest: [...one.lowest, ...other.lowest.map(moved)].sort((a, b) => a.value - b.value).slice(0, extremesMax),
     highest: [...one.highest, ...other.highest.map(moved)].sort((a, b) => b.value - a.value).slice(0, extremesMax),
     times: mergeTimes(one.times, other.times, files),
-    values: one.values === null || other.values === null ? null : new Map(Array.from(one.values, ([value, seen]) => [value, { ...seen }])),
-    registers: one.registers?.slice() ?? null,
+    values,
+    registers: isSmall ? null : mergeRegisters(registersOf(one), registersOf(other)),
     keys: one.keys === null || other.keys === null ? null : mergeKeys(one.keys, other.keys, files),
     isKey: one.isKey,
     lengths: {
@@ -220,7 +238,6 @@ export function mergeColumns(one: ColumnState, other: ColumnState, files: number
     },
     damaged: marks(one.damaged, other.damaged),
   };
-  mergeValues(merged, one, other, files);
   const { keys } = merged;
   if (keys !== null && !merged.isKey && keys.used + keys.copies >= guessAfter && copiesOf(keys) > guessedCopiesMax * merged.count) merged.keys = null;
   return merged;
@@ -238,16 +255,22 @@ function mergeTimes(one: ColumnState['times'], other: ColumnState['times'], file
   };
 }
 
-function mergeValues(merged: ColumnState, one: ColumnState, other: ColumnState, files: number): void {
-  for (const [value, { count, place }] of other.values ?? []) {
-    const seen = merged.values?.get(value);
-    if (seen !== undefined) seen.count += count;
-    else merged.values?.set(value, { count, place: [place[0] + files, place[1]] });
+/** Null when they are too many together. */
+function mergedValues(one: ColumnState, other: ColumnState, files: number): ColumnState['values'] {
+  if (one.values === null || other.values === null) return null;
+  const merged = new Map(Array.from(one.values, ([text, value]) => [text, { ...value }]));
+  for (const [text, value] of other.values) {
+    const seen = merged.get(text);
+    if (seen !== undefined) seen.count += value.count;
+    else merged.set(text, { ...value, place: [value.place[0] + files, value.place[1]] });
   }
-  if (merged.values !== null && merged.values.size <= valuesMax) return;
-  merged.values ??= new Map([...(one.values ?? []), ...(other.values ?? [])]);
-  dropValues(merged);
-  if (other.registers !== null) merged.registers = mergeRegisters(merged.registers as Uint8Array, other.registers);
+  return merged.size <= valuesMax ? merged : null;
+}
+
+function registersOf({ registers, values }: ColumnState): Uint8Array {
+  const own = registers ?? emptyRegisters();
+  for (const { high, low } of values?.values() ?? []) countDistinct(own, high, low);
+  return own;
 }
 
 /** The clock starts anew with every file. */

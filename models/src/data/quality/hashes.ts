@@ -25,9 +25,9 @@ function finish(first: number, second: number, salt: number): void {
   hashed.low = (low ^ (low >>> 16)) >>> 0;
 }
 
-/** Mixes the text hashed last into the two words of a row. */
-export function mixInto(words: Uint32Array, row: number): void {
-  finish(((words[2 * row] as number) * 31 + hashed.high) | 0, ((words[2 * row + 1] as number) * 33 + hashed.low) | 0, 1);
+/** Mixes the hash of a cell into the two words of its row; what was hashed last is gone then. */
+export function mixInto(words: Uint32Array, row: number, high: number, low: number): void {
+  finish(Math.imul(words[2 * row] as number, 31) + high, Math.imul(words[2 * row + 1] as number, 33) + low, 1);
   words[2 * row] = hashed.high;
   words[2 * row + 1] = hashed.low;
 }

@@ -7,7 +7,7 @@ import { addProblem, type ProblemKind, type Problems } from '../problems.ts';
 import type { Cell, RecordBatch } from '../records/batch.ts';
 import type { Column, Table } from '../table.ts';
 import { isMissing, numberOf } from './cells.ts';
-import { hashText, mixInto } from './hashes.ts';
+import { hashed, hashText, mixInto } from './hashes.ts';
 import { columnOfRole, patternOf } from './schema.ts';
 
 export interface LoadOptions {
@@ -291,7 +291,7 @@ function keysOf(batch: RecordBatch, wanted: readonly Place[], cellsOf: readonly 
       const from = cellsOf[place];
       const cell = from === undefined ? null : ((batch.columns[from] as readonly Cell[])[row] as Cell);
       hashText(isMissing(cell) ? '' : textOf(cell));
-      mixInto(words, 0);
+      mixInto(words, 0, hashed.high, hashed.low);
     });
     return `${words[0]}/${words[1]}`;
   };

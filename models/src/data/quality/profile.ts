@@ -35,7 +35,7 @@ export interface ProfileOptions {
 
 export const filesMax = 65_535;
 const rowSlotsMax = 2 ** 22;
-const sampleRowsMax = 20_000;
+const sampleRowsMax = 10_000;
 const sampleCellsMax = 400_000;
 
 const emptyState = (columns: number): ProfileState => ({

@@ -96,8 +96,10 @@ export interface Weighted {
   readonly upTo: Float64Array;
 }
 
-export function weightedValues(sketch: QuantileSketch): Weighted {
+/** Of the sketch and of numbers that were counted beside it. */
+export function weightedValues(sketch: QuantileSketch, counted: Iterable<{ readonly number: number; readonly count: number }> = []): Weighted {
   const pairs: [number, number][] = [];
+  for (const { number, count } of counted) if (!Number.isNaN(number)) pairs.push([number, count]);
   sketch.levels.forEach((values, level) => {
     for (let at = 0; at < (sketch.sizes[level] as number); at += 1) pairs.push([values[at] as number, 2 ** level]);
   });

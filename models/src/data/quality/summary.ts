@@ -1,12 +1,13 @@
 import type { ColumnType } from '@serin/protocol/api/datasets';
 
 import { associationOf, classesMax, tellClasses, tellNumber, type Telling } from './association.ts';
-import type { ColumnState, Extreme, Vote } from './column-state.ts';
+import { momentsOf, type ColumnState, type Extreme } from './column-state.ts';
 import { estimateDistinct } from './hashes.ts';
 import { copiesOf, isExact } from './key-table.ts';
 import type { Marks, Place } from './marks.ts';
 import type { ProfileState } from './profile.ts';
 import { isSketchExact, quantileOf, rankErrorMax, rankOf, weightedValues, type Weighted } from './quantile-sketch.ts';
+import type { Vote } from './seen-value.ts';
 import { presentOf, typeOf } from './types.ts';
 
 /** A distribution function at some of its values. */
@@ -156,10 +157,12 @@ const sortedValues = (values: NonNullable<ColumnState['values']>): ValueProfile[
     (one, other) => other.count - one.count || (one.value < other.value ? -1 : 1),
   );
 
-function summariseNumbers({ moments, sketch, lowest, highest }: ColumnState): NumberProfile | null {
+function summariseNumbers(state: ColumnState): NumberProfile | null {
+  const { sketch, values, lowest, highest } = state;
   const [least, most] = [lowest[0], highest[0]];
   if (least === undefined || most === undefined) return null;
-  const weighted = weightedValues(sketch);
+  const moments = momentsOf(state);
+  const weighted = weightedValues(sketch, values === null ? [] : [...values.values()]);
   const [min, max] = [least.value, most.value];
   return {
     count: moments.count,
@@ -169,7 +172,7 @@ function summariseNumbers({ moments, sketch, lowest, highest }: ColumnState): Nu
     deviation: moments.count > 1 ? Math.sqrt(moments.squares / (moments.count - 1)) : 0,
     quantiles: summaryShares.map((share) => quantileOf(weighted, share)),
     ...histogramOf(weighted, min, max),
-    distribution: distributionOf(weighted, isSketchExact(sketch)),
+    distribution: distributionOf(weighted, values !== null || isSketchExact(sketch)),
     lowest,
     highest,
   };
