@@ -1,20 +1,20 @@
 import { seededRandom, shuffle } from '@serin/inference/random';
+import type { TreeNodes } from '@serin/inference/trees/ensemble';
 import { addTree, columnMajor } from '@serin/inference/trees/predict';
 
-import { fillBins, layBins, type BinLayout } from './bin-layout.ts';
+import { fillBins, layBins } from './bin-layout.ts';
 import type { Crew } from './crew.ts';
 import { finishTree } from './finished-tree.ts';
 import { createGrower, type Grower, type Growth } from './grower.ts';
 import { chunkGradients, chunkLoss, linkOf, outputsOf, weightedMedian } from './objective.ts';
 import { packRows, scalesFor, type Scales } from './packed-sums.ts';
-import { chunkFields, chunkRows, type BoostStep, type GrownTree, type SharedRows, type TreeJob } from './tree-job.ts';
+import { chunkFields, chunkRows, type BoostStep, type SharedRows, type TreeJob } from './tree-job.ts';
 import { isBetter } from './tree-history.ts';
 import type { TreePoint } from './tree-options.ts';
 
 interface Booster {
   readonly job: TreeJob;
   readonly crew: Crew;
-  readonly layout: BinLayout;
   readonly grower: Grower;
   /** Rows that the tree at hand does not see. */
   readonly unseen: Int32Array;
@@ -27,11 +27,11 @@ export function* boost(job: TreeJob, crew: Crew): Generator<BoostStep> {
   fillBins(job, layout, crew);
   for (const rows of [train, validation]) if (rows !== undefined) beginMargins(job, crew, rows);
   crew.meet();
-  const booster: Booster = { job, crew, layout, grower: createGrower(job, layout, crew), unseen: new Int32Array(train.rows) };
+  const booster: Booster = { job, crew, grower: createGrower(job, layout, crew), unseen: new Int32Array(train.rows) };
 
   const history: TreePoint[] = [...(begun?.history ?? [])];
   let iteration = history.at(-1)?.iteration ?? 0;
-  let grown: GrownTree[] = [];
+  let grown: TreeNodes[] = [];
   let best = history.reduce((top, point) => (isBetter(point, top) ? point : top), history[0]);
   let isExhausted = false;
   for (;;) {
@@ -52,9 +52,9 @@ export function* boost(job: TreeJob, crew: Crew): Generator<BoostStep> {
 }
 
 /** A tree for each margin. */
-function growIteration({ job, crew, layout, grower, unseen }: Booster, iteration: number): GrownTree[] {
+function growIteration({ job, crew, grower, unseen }: Booster, iteration: number): TreeNodes[] {
   const { train, validation, objective, options } = job;
-  const grown: GrownTree[] = [];
+  const grown: TreeNodes[] = [];
   const random = seededRandom(job.seed).fork(`iteration ${iteration}`);
   const seen = chooseRows(train.rows, options.rowShare, random, unseen);
   const isActive = chooseFeatures(job.levels.length, options.featureShare, random);
@@ -67,7 +67,7 @@ function growIteration({ job, crew, layout, grower, unseen }: Booster, iteration
     grower.grow(seen, scales, isActive);
     fillLeafValues(job, grower.growth, scales, crew);
     crew.meet();
-    const tree = finishTree(job, layout, grower.growth, scales, iteration);
+    const tree = finishTree(job, grower.growth, scales);
     const isLast = output === outputsOf(objective) - 1;
     addToMargins({ job, crew, grower }, tree, output, unseen, seen);
     if (validation !== undefined) addToValidation(job, crew, validation, tree, output, isLast);
@@ -182,7 +182,7 @@ function medianError({ train }: TreeJob, { rows, begins, ends }: Growth, node: n
 /** Adds the tree to the training rows' margins: what it saw lies in its leaves already. */
 function addToMargins(
   { job, crew, grower }: Pick<Booster, 'job' | 'crew' | 'grower'>,
-  tree: GrownTree,
+  tree: TreeNodes,
   output: number,
   unseen: Int32Array,
   seen: number,
@@ -210,7 +210,7 @@ function addToRows(rows: Int32Array, from: number, to: number, value: number, ma
   }
 }
 
-function addToValidation({ objective, base, levels }: TreeJob, crew: Crew, validation: SharedRows, tree: GrownTree, output: number, isLast: boolean): void {
+function addToValidation({ objective, base, levels }: TreeJob, crew: Crew, validation: SharedRows, tree: TreeNodes, output: number, isLast: boolean): void {
   const whole = { ...tree, levels, link: linkOf(objective), base, roots: new Int32Array(2) };
   const rows = columnMajor(validation.values, validation.rows);
   forChunks(validation.rows, crew, (chunk, from, to) => {

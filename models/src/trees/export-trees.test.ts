@@ -9,7 +9,7 @@ import { inferModel } from '../onnx/infer-model.ts';
 import { readModel, writeModel } from '../onnx/model-file.ts';
 import { runModel } from '../onnx/session.ts';
 import { exportTrees } from './export-trees.ts';
-import { randomEnsemble, randomRows } from './testing/random-ensemble.ts';
+import { randomEnsemble, randomRows } from '@serin/inference/trees/testing/random-ensemble';
 
 const links = fc.constantFrom(['identity', 1] as const, ['logistic', 1] as const, ['softmax', 3] as const);
 

@@ -1,9 +1,9 @@
 import { treeCount, type TreeEnsemble } from '@serin/inference/trees/ensemble';
+import { joinTrees } from '@serin/inference/trees/join';
 
 import { createGraphBuilder, type GraphBuilder } from '../onnx/builder.ts';
 import { createModel, floats, int, ints, text, type Attribute, type Model } from '../onnx/graph.ts';
 import { addLevels, addSet, createNodeLists, planSets, type SetPlan } from './export-sets.ts';
-import { joinTrees } from './finished-tree.ts';
 
 /** Of the operators for machine learning: TreeEnsembleRegressor as every runtime has it. */
 const treeOpset = 3;

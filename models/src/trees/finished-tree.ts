@@ -1,14 +1,13 @@
-import type { TreeEnsemble } from '@serin/inference/trees/ensemble';
+import type { TreeNodes } from '@serin/inference/trees/ensemble';
 
-import type { BinLayout } from './bin-layout.ts';
 import { binPlaces } from './histogram.ts';
 import type { Growth } from './grower.ts';
 import { gradientOf, hessianOf, type Scales } from './packed-sums.ts';
 import { byCategory, isInMask, scoreOf, split } from './split-search.ts';
-import type { GrownTree, TreeJob } from './tree-job.ts';
+import type { TreeJob } from './tree-job.ts';
 
 /** The tree in preorder, with splits by values instead of bins. */
-export function finishTree(job: TreeJob, _layout: BinLayout, growth: Growth, scales: Scales, _iteration: number): GrownTree {
+export function finishTree(job: TreeJob, growth: Growth, scales: Scales): TreeNodes {
   const nodes = growth.nodes;
   const tree = {
     feature: new Int16Array(nodes).fill(-1),
@@ -60,37 +59,4 @@ function setOf({ levels, binCounts, binEdges }: TreeJob, feature: number, best: 
   for (let level = 0; level < count; level += 1) mark(level, best[split.restLeft] === 1);
   for (let bin = 0; bin < (binCounts[feature] as number); bin += 1) mark(binEdges[feature * binPlaces + bin] as number, isInMask(best, bin));
   return set;
-}
-
-/** Trees behind one another, with everything an ensemble has beside them. */
-export function joinTrees(trees: readonly GrownTree[], { levels, link, base }: Pick<TreeEnsemble, 'levels' | 'link' | 'base'>): TreeEnsemble {
-  const nodes = trees.reduce((sum, { feature }) => sum + feature.length, 0);
-  const joined = {
-    roots: new Int32Array(trees.length + 1),
-    feature: new Int16Array(nodes),
-    right: new Int32Array(nodes),
-    value: new Float32Array(nodes),
-    missingLeft: new Uint8Array(nodes),
-    setAt: new Int32Array(nodes),
-    sets: new Uint32Array(trees.reduce((sum, { sets }) => sum + sets.length, 0)),
-    cover: new Float32Array(nodes),
-    gain: new Float32Array(nodes),
-  };
-  let [at, setAt] = [0, 0];
-  trees.forEach((tree, index) => {
-    for (const name of ['feature', 'value', 'missingLeft', 'cover', 'gain'] as const) joined[name].set(tree[name], at);
-    joined.right.set(
-      tree.right.map((right) => (right === 0 ? 0 : right + at)),
-      at,
-    );
-    joined.setAt.set(
-      tree.setAt.map((from) => (from < 0 ? from : from + setAt)),
-      at,
-    );
-    joined.sets.set(tree.sets, setAt);
-    at += tree.feature.length;
-    setAt += tree.sets.length;
-    joined.roots[index + 1] = at;
-  });
-  return { levels, link, base, ...joined };
 }

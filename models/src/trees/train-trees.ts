@@ -1,17 +1,17 @@
 import { availableParallelism } from 'node:os';
 
 import { encodeTrees } from '@serin/inference/trees/encode';
-import type { TreeEnsemble } from '@serin/inference/trees/ensemble';
+import type { TreeEnsemble, TreeNodes } from '@serin/inference/trees/ensemble';
+import { joinTrees, partTrees } from '@serin/inference/trees/join';
 import { sha256 } from '@serin/protocol/digest';
 
 import { throwIfCancelled } from '../train/cancellation.ts';
-import { joinTrees } from './finished-tree.ts';
 import { linkOf } from './objective.ts';
 import { importanceOf } from './importance.ts';
 import { openTreeCheckpoints } from './tree-checkpoints.ts';
 import { checkTrees } from './tree-checks.ts';
 import { isBetter } from './tree-history.ts';
-import type { GrownTree, TreeJob } from './tree-job.ts';
+import type { TreeJob } from './tree-job.ts';
 import type { TrainedTrees, TrainTreesOptions, TreePoint } from './tree-options.ts';
 import { prepareJob } from './prepared-job.ts';
 import { runTrees } from './tree-threads.ts';
@@ -30,7 +30,7 @@ export async function trainTrees(given: TrainTreesOptions): Promise<TrainedTrees
   const checkpoints = await openTreeCheckpoints(given, job);
   const begun = checkpoints?.begun;
   const history: TreePoint[] = [...(begun?.history ?? [])];
-  const grown: GrownTree[] = [];
+  const grown: TreeNodes[] = [];
   const [doneBefore, secondsBefore] = [begun?.iteration ?? 0, begun?.seconds ?? 0];
   const all = (): TreeEnsemble => withTrees(job, begun?.trees, grown);
   let best = history.reduce((top, point) => (isBetter(point, top) ? point : top), history[0])?.iteration ?? 0;
@@ -70,33 +70,11 @@ export async function trainTrees(given: TrainTreesOptions): Promise<TrainedTrees
   };
 }
 
-function withTrees({ levels, objective, base }: TreeJob, before: TreeEnsemble | undefined, grown: readonly GrownTree[]): TreeEnsemble {
+function withTrees({ levels, objective, base }: TreeJob, before: TreeEnsemble | undefined, grown: readonly TreeNodes[]): TreeEnsemble {
   const parts = { levels, link: linkOf(objective), base };
-  return joinTrees([...(before === undefined ? [] : treesOf(before)), ...grown], parts);
-}
-
-/** The trees of an ensemble one by one. */
-function treesOf(trees: TreeEnsemble): GrownTree[] {
-  const firstSet = (node: number): number => {
-    for (let at = node; at < trees.setAt.length; at += 1) if ((trees.setAt[at] as number) >= 0) return trees.setAt[at] as number;
-    return trees.sets.length;
-  };
-  return Array.from(trees.roots.subarray(0, -1), (from, tree) => {
-    const to = trees.roots[tree + 1] as number;
-    const [setFrom, setTo] = [firstSet(from), firstSet(to)];
-    return {
-      feature: trees.feature.slice(from, to),
-      right: trees.right.slice(from, to).map((right) => (right === 0 ? 0 : right - from)),
-      value: trees.value.slice(from, to),
-      missingLeft: trees.missingLeft.slice(from, to),
-      setAt: trees.setAt.slice(from, to).map((at) => (at < 0 ? at : at - setFrom)),
-      sets: trees.sets.slice(setFrom, setTo),
-      cover: trees.cover.slice(from, to),
-      gain: trees.gain.slice(from, to),
-    };
-  });
+  return joinTrees([...(before === undefined ? [] : partTrees(before)), ...grown], parts);
 }
 
 function firstTrees(trees: TreeEnsemble, count: number): TreeEnsemble {
-  return count >= trees.roots.length - 1 ? trees : joinTrees(treesOf(trees).slice(0, count), trees);
+  return count >= trees.roots.length - 1 ? trees : joinTrees(partTrees(trees).slice(0, count), trees);
 }

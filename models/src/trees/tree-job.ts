@@ -1,4 +1,4 @@
-import type { TreeEnsemble } from '@serin/inference/trees/ensemble';
+import type { TreeEnsemble, TreeNodes } from '@serin/inference/trees/ensemble';
 
 import type { TreeObjective, TreeOptions, TreePoint } from './tree-options.ts';
 
@@ -49,13 +49,10 @@ export interface TreeJob {
   readonly found: Float64Array;
 }
 
-/** A tree of which nodes are numbered from 0. */
-export type GrownTree = Omit<TreeEnsemble, 'levels' | 'link' | 'base' | 'roots'>;
-
 export interface BoostStep {
   readonly point: TreePoint;
   readonly best: number;
-  readonly trees: readonly GrownTree[];
+  readonly trees: readonly TreeNodes[];
   readonly end: 'finished' | 'early' | undefined;
 }
 

@@ -28,3 +28,6 @@ export interface TreeEnsemble {
 }
 
 export const treeCount = ({ roots }: TreeEnsemble): number => roots.length - 1;
+
+/** One tree, whose nodes and sets are counted from 0. */
+export type TreeNodes = Omit<TreeEnsemble, 'levels' | 'link' | 'base' | 'roots'>;

@@ -1,8 +1,7 @@
-import type { Random } from '@serin/inference/random';
-import type { TreeEnsemble } from '@serin/inference/trees/ensemble';
+import type { Random } from '../../random.ts';
+import type { TreeEnsemble, TreeNodes } from '../ensemble.ts';
 
-import { joinTrees } from '../finished-tree.ts';
-import type { GrownTree } from '../tree-job.ts';
+import { joinTrees } from '../join.ts';
 
 export interface RandomEnsembleOptions {
   readonly link: TreeEnsemble['link'];
@@ -19,7 +18,7 @@ export function randomEnsemble(random: Random, { link, outputs, levels, trees, l
   return joinTrees(grown, { levels: counts, link, base: Float32Array.from({ length: outputs }, () => random.normal()) });
 }
 
-function randomTree(random: Random, levels: Int32Array, leaves: number): GrownTree {
+function randomTree(random: Random, levels: Int32Array, leaves: number): TreeNodes {
   const nodes: { feature: number; right: number; value: number; missingLeft: number; setAt: number; cover: number; gain: number }[] = [];
   const sets: number[] = [];
   const grow = (count: number): number => {
