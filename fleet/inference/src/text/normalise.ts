@@ -25,20 +25,33 @@ export function normaliseText(original: string): NormalText {
   const starts: number[] = [];
   const ends: number[] = [];
   for (let at = 0; at < original.length;) {
-    const unit = original.charCodeAt(at);
-    const next = original.charCodeAt(at + 1);
-    // Nothing below U+0300 joins what is before it; at the end `next` is not a number.
-    const isAlone = unit < 0x80 && !(next >= 0x300 && joiningOne.test(String.fromCharCode(next)));
+    const run = plainRun(original, at);
     segment.lastIndex = at;
-    const found = isAlone ? original.charAt(at) : (segment.exec(original)?.[0] ?? '');
-    const normal = isAlone ? found : found.replace(ignorable, '').replace(loneSurrogate, ' ').normalize('NFKC');
-    const end = at + found.length;
-    parts.push(normal);
-    for (let index = 0; index < normal.length; index += 1) {
-      starts.push(at);
-      ends.push(end);
+    const found = run > 0 ? '' : (segment.exec(original)?.[0] ?? '');
+    const end = at + (run > 0 ? run : found.length);
+    if (run > 0) {
+      parts.push(original.slice(at, end));
+      for (let place = at; place < end; place += 1) {
+        starts.push(place);
+        ends.push(place + 1);
+      }
+    } else {
+      const normal = found.replace(ignorable, '').replace(loneSurrogate, ' ').normalize('NFKC');
+      parts.push(normal);
+      for (let index = 0; index < normal.length; index += 1) {
+        starts.push(at);
+        ends.push(end);
+      }
     }
     at = end;
   }
   return { text: parts.join(''), origins: { starts: Uint32Array.from(starts), ends: Uint32Array.from(ends) } };
+}
+
+/** How many units of ASCII follow that nothing joins: below U+0300 nothing joins what is before it. */
+function plainRun(text: string, from: number): number {
+  let at = from;
+  while (text.charCodeAt(at) < 0x80) at += 1;
+  if (at === from || at === text.length) return at - from;
+  return text.charCodeAt(at) >= 0x300 && joiningOne.test(text.charAt(at)) ? at - from - 1 : at - from;
 }

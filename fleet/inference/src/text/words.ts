@@ -31,14 +31,16 @@ const forms = {
   emphasis: '[!?]+',
   picture: String.raw`\p{Extended_Pictographic}`,
   currency: String.raw`\p{Sc}`,
-  // The same sign three times or more: a rule, dots, a row of stars.
-  rule: String.raw`(?<sign>[^\s\p{L}\p{M}\p{N}])\k<sign>{2,}`,
+  // The same sign three times or more: a rule, dots, a row of stars. It is the last, so the group inside it comes after all others.
+  rule: String.raw`([^\s\p{L}\p{M}\p{N}])\SIGN{2,}`,
 } as const;
 type Form = keyof typeof forms;
+const names = Object.keys(forms) as Form[];
 const pattern = new RegExp(
-  Object.entries(forms)
-    .map(([name, source]) => `(?<${name}>${source})`)
-    .join('|'),
+  names
+    .map((name) => `(${forms[name]})`)
+    .join('|')
+    .replace('SIGN', String(names.length + 1)),
   'gu',
 );
 
@@ -65,17 +67,19 @@ function cut(text: string): string {
 
 /** The words of the first `unitsMax` UTF-16 units of a text, at most `wordsMax` of them. */
 export function splitWords(original: string, unitsMax: number, wordsMax: number): Word[] {
-  const { text, origins } = normaliseText(original.length > unitsMax ? original.slice(0, unitsMax) : original);
+  const { text: normal, origins } = normaliseText(original.length > unitsMax ? original.slice(0, unitsMax) : original);
+  // ASCII keeps its length in lower case, other letters may not.
+  const text = origins === undefined ? normal.toLowerCase() : normal;
   const words: Word[] = [];
   const add = (word: string, from: number, to: number): void => {
     words.push({ text: cut(word), start: origins?.starts[from] ?? from, end: origins?.ends[to - 1] ?? to });
   };
-  for (const match of text.matchAll(pattern)) {
-    if (words.length >= wordsMax) break;
+  pattern.lastIndex = 0;
+  for (let match = pattern.exec(text); match !== null && words.length < wordsMax; match = pattern.exec(text)) {
     const [found] = match;
     const form = formOf(match);
     const mark = markOf[form]?.(found);
-    if (mark !== undefined || form === 'picture') add(mark ?? found, match.index, match.index + found.length);
+    if (mark !== undefined || form === 'picture' || origins === undefined) add(mark ?? found, match.index, match.index + found.length);
     else if (!unspaced.test(found)) add(lower(found), match.index, match.index + found.length);
     else {
       for (const part of found.matchAll(unspacedParts)) {
@@ -88,5 +92,10 @@ export function splitWords(original: string, unitsMax: number, wordsMax: number)
   return words;
 }
 
-const names = Object.keys(forms) as Form[];
-const formOf = ({ groups }: RegExpMatchArray): Form => names.find((name) => groups?.[name] !== undefined) ?? 'word';
+const wordGroup = names.indexOf('word') + 1;
+
+function formOf(match: RegExpExecArray): Form {
+  if (match[wordGroup] !== undefined) return 'word';
+  for (let group = 1; group <= names.length; group += 1) if (match[group] !== undefined) return names[group - 1] as Form;
+  return 'word';
+}
