@@ -171,7 +171,7 @@ export class EdgeModel {
     const prepared = this.#answerer.prepare(record);
     const began = this.#elapsed();
     const answer = await this.#answerer.answer(prepared);
-    return this.#answerer.reply(record, answer, this.#elapsed() - began, options);
+    return this.#answerer.reply(record, prepared, answer, this.#elapsed() - began, options);
   }
 
   close(): void {

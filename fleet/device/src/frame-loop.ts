@@ -183,7 +183,7 @@ export class FrameLoop {
       labels: label === -1 ? [] : [label],
       isRight: undefined,
     });
-    return records.reply(record, answer, latencyMs, options);
+    return records.reply(record, prepared, answer, latencyMs, options);
   }
 
   #hasFrameModel(): boolean {

@@ -161,7 +161,7 @@ export interface RecordReply {
   ms: number;
 }
 
-/** What one column, or one word, did to the answer; together with the base they make its margin. */
+/** What one column, or one word, did to the answer: in log-odds of its label, or in what the value is. Above 0 it speaks for it. */
 export interface RecordReason {
   name: string;
   /** As the record had it. */

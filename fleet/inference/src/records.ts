@@ -1,9 +1,9 @@
-import type { Preprocessing } from '@serin/protocol/bundle/preprocessing';
+import type { Preprocessing, TextPreprocessing } from '@serin/protocol/bundle/preprocessing';
 import { SerinError } from '@serin/protocol/errors';
 
 import { readProbabilities } from './postprocess.ts';
 import { prepareRow, type DataRecord } from './table/rows.ts';
-import { textPreparer, type TextRecord } from './text/prepare.ts';
+import { textPreparer, type TextRecord, type TextTensors } from './text/prepare.ts';
 
 export type { DataRecord } from './table/rows.ts';
 
@@ -53,17 +53,19 @@ export function recordPreparer(preprocessing: Preprocessing): RecordPreparer {
     };
   }
   const preparer = textPreparer(preprocessing);
-  const names = [...new Set(preprocessing.fields.map(({ name }) => name))];
   return (record) => {
-    const words = preparer.words(textRecord(record, names));
-    const tensors = preparer.tensors([words]);
-    const inputs = Object.fromEntries(Object.entries(tensors).map(([name, { type, dims, data }]) => [name, { dtype: type, shape: dims, data }]));
+    const words = preparer.words(textRecord(record, preprocessing));
+    const inputs = textInputs(preparer.tensors([words]));
     return { inputs, statistics: [[wordsStatistic, words.reduce((sum, list) => sum + list.length, 0)]] };
   };
 }
 
+export const textInputs = (tensors: TextTensors): Record<string, RecordTensor> =>
+  Object.fromEntries(Object.entries(tensors).map(([name, { type, dims, data }]) => [name, { dtype: type, shape: dims, data }]));
+
 /** The fields that are read, and nothing but texts and what has a plain text. */
-function textRecord(record: DataRecord, names: readonly string[]): TextRecord {
+export function textRecord(record: DataRecord, { fields }: Pick<TextPreprocessing, 'fields'>): TextRecord {
+  const names = [...new Set(fields.map(({ name }) => name))];
   const given = names.filter((name) => Object.hasOwn(record, name) && record[name] !== null && record[name] !== undefined);
   if (given.length === 0) throw new SerinError('BAD_REQUEST', { detail: `the record has none of ${names.join(', ')}` });
   const odd = given.find((name) => !['string', 'number', 'boolean'].includes(typeof record[name]));
