@@ -111,8 +111,6 @@ export function simultaneous(figures: readonly Resampled[], alpha = 0.05): (Esti
   }
   const reach = count === 0 ? Number.NaN : quantile(largest.toSorted(), 1 - alpha);
   return usable.map((figure) =>
-    figure === undefined
-      ? undefined
-      : { value: figure.value, low: figure.value - reach * figure.deviation, high: figure.value + reach * figure.deviation },
+    figure === undefined ? undefined : { value: figure.value, low: figure.value - reach * figure.deviation, high: figure.value + reach * figure.deviation },
   );
 }

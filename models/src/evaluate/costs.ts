@@ -5,7 +5,10 @@ import { scoresOf } from './ranking.ts';
 export type CostMatrix = readonly (readonly number[])[];
 
 /** From names to places; what is not named costs nothing. Names that are no label come back as such. */
-export function costMatrix(costs: Readonly<Record<string, Readonly<Record<string, number>>>>, labels: readonly string[]): { matrix: CostMatrix; unknown: string[] } {
+export function costMatrix(
+  costs: Readonly<Record<string, Readonly<Record<string, number>>>>,
+  labels: readonly string[],
+): { matrix: CostMatrix; unknown: string[] } {
   const named = [...Object.keys(costs), ...Object.values(costs).flatMap((row) => Object.keys(row))];
   return {
     matrix: labels.map((truth) => labels.map((answer) => costs[truth]?.[answer] ?? 0)),

@@ -89,7 +89,12 @@ export const meanOf =
   };
 
 /** Of a single class: answered and there, answered, there. */
-function hits(answers: ArrayLike<number>, labels: ArrayLike<number>, place: number, counts: ArrayLike<number>): [both: number, answered: number, there: number] {
+function hits(
+  answers: ArrayLike<number>,
+  labels: ArrayLike<number>,
+  place: number,
+  counts: ArrayLike<number>,
+): [both: number, answered: number, there: number] {
   let [both, answered, there] = [0, 0, 0];
   for (let row = 0; row < labels.length; row += 1) {
     const count = counts[row] as number;

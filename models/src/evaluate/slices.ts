@@ -44,7 +44,10 @@ export function judgeSlices(options: SliceOptions): SlicesFound {
   const { metric, positives, rows, alpha = 0.05 } = options;
   const notes: string[] = [];
   const small = options.slices.filter((slice) => slice.rows.length < sliceRowsMin);
-  if (small.length > 0) notes.push(`${small.length} slice${small.length === 1 ? ' has' : 's have'} fewer than ${sliceRowsMin} rows and ${small.length === 1 ? 'is' : 'are'} left out: ${namesOf(small)}`);
+  if (small.length > 0)
+    notes.push(
+      `${small.length} slice${small.length === 1 ? ' has' : 's have'} fewer than ${sliceRowsMin} rows and ${small.length === 1 ? 'is' : 'are'} left out: ${namesOf(small)}`,
+    );
   const large = options.slices.filter((slice) => slice.rows.length >= sliceRowsMin && slice.rows.length < rows);
   const chosen = large.toSorted((one, other) => other.rows.length - one.rows.length).slice(0, slicesMax);
   if (chosen.length < large.length) notes.push(`${large.length - chosen.length} of the smaller slices are left out; at most ${slicesMax} are looked at`);
@@ -76,9 +79,15 @@ export function judgeSlices(options: SliceOptions): SlicesFound {
     const answered = positives === undefined ? null : (estimateOf(found[`answered ${index}`] as Resampled, alpha) ?? null);
     return [{ column, value, count: slice.rows.length, positives: share, answered, metric: own, difference }];
   });
-  if (undefinedOnes.length > 0) notes.push(`the metric is not defined on ${undefinedOnes.length} slice${undefinedOnes.length === 1 ? '' : 's'} (one class only): ${namesOf(undefinedOnes)}`);
+  if (undefinedOnes.length > 0)
+    notes.push(
+      `the metric is not defined on ${undefinedOnes.length} slice${undefinedOnes.length === 1 ? '' : 's'} (one class only): ${namesOf(undefinedOnes)}`,
+    );
   return { slices, notes };
 }
 
 const namesOf = (slices: readonly Slice[]): string =>
-  slices.slice(0, 8).map(({ column, value }) => `${column}=${value}`).join(', ') + (slices.length > 8 ? ', ...' : '');
+  slices
+    .slice(0, 8)
+    .map(({ column, value }) => `${column}=${value}`)
+    .join(', ') + (slices.length > 8 ? ', ...' : '');

@@ -39,7 +39,9 @@ export function codeDigest(modules: readonly (string | URL)[]): Digest {
     for (const name of facts.packages) packages.add(name);
   }
   const hash = createHash('sha256');
-  for (const [file, digest] of [...seen].map(([file, digest]) => [namedWithin(file, top), digest] as const).toSorted(([one], [other]) => (one < other ? -1 : 1))) {
+  for (const [file, digest] of [...seen]
+    .map(([file, digest]) => [namedWithin(file, top), digest] as const)
+    .toSorted(([one], [other]) => (one < other ? -1 : 1))) {
     hash.update(`${file} ${digest}\n`);
   }
   for (const name of [...packages].toSorted()) hash.update(`${name}\n`);

@@ -1,13 +1,14 @@
 import { mkdir } from 'node:fs/promises';
 
 import { asSerinError, SerinError } from '@serin/protocol/errors';
-import type { ParameterValue, RunStage } from '@serin/protocol/api/runs';
+import type { RunStage } from '@serin/protocol/api/runs';
 import type { Digest } from '@serin/protocol/ids';
 import type { PipelineFile, StageName } from '@serin/protocol/pipeline';
 
 import { runtimeVersion } from '../runs/environment.ts';
 import { throwIfCancelled } from '../train/cancellation.ts';
 import { codeDigest } from './code-digest.ts';
+import { stableText } from './engine-text.ts';
 import type { PipelineHooks } from './request.ts';
 import { createCurve, type Curve } from './series.ts';
 import type { Artifact, Plan, Stage, StageContext, StageRecord } from './stage.ts';
@@ -33,25 +34,6 @@ export interface Progressed {
 
 const progressEveryMs = 200;
 const logMax = 2000;
-
-/** Plain text of anything JSON, its keys sorted: equal settings give equal text. */
-export function stableText(value: unknown): string {
-  return JSON.stringify(value, (_, item: unknown) =>
-    typeof item === 'object' && item !== null && !Array.isArray(item)
-      ? Object.fromEntries(Object.entries(item).toSorted(([one], [other]) => (one < other ? -1 : 1)))
-      : item,
-  );
-}
-
-/** Flat, as a run's record has them: `train.trees`, `evaluate.costs.yes.no`. */
-export function flatParameters(value: unknown, prefix = ''): Record<string, ParameterValue> {
-  if (typeof value !== 'object' || value === null) return { [prefix]: value as ParameterValue };
-  if (Array.isArray(value) && value.every((item) => typeof item !== 'object')) return { [prefix]: value.join(', ') };
-  return Object.assign({}, ...Object.entries(value).map(([name, item]) => flatParameters(item, prefix === '' ? name : `${prefix}.${name}`))) as Record<
-    string,
-    ParameterValue
-  >;
-}
 
 /** Runs the stages of a table in order, up to one of them; each is taken from the cache where all it depends on is the same. */
 export async function runStages(plan: Plan, until: StageName, settings: EngineSettings, made: Progressed): Promise<void> {

@@ -1,6 +1,5 @@
 import type { DataSpec, InputFile } from '@serin/protocol/api/datasets';
 import type { ParameterValue, RunDetail, RunStage } from '@serin/protocol/api/runs';
-import type { Digest } from '@serin/protocol/ids';
 import type { PipelineFile, StageName } from '@serin/protocol/pipeline';
 
 import type { TrainedVersion } from '../package/version.ts';
@@ -103,6 +102,4 @@ export interface PipelineResult {
   readonly version?: TrainedVersion;
   /** Of a trial: the metric of the pipeline on the validation part. */
   readonly metric?: number;
-  /** Bytes of an artifact of this run, as `report.artifacts` lists them; undefined where the cache has forgotten it. */
-  readonly artifact: (sha256: Digest) => Promise<Uint8Array | undefined>;
 }

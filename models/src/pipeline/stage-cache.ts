@@ -163,7 +163,8 @@ async function readOutput(folder: string, outputs: readonly EntryOutput[], name:
   const output = outputs.find((one) => one.name === name);
   if (output === undefined) throw new RangeError(`the stage has no output ${name}`);
   const bytes = await readFile(path.join(folder, name));
-  if (sha256Of(bytes) !== output.sha256) throw new SerinError('DATASET_DAMAGED', { detail: `${name} in the cache has changed`, hint: 'Run the pipeline again' });
+  if (sha256Of(bytes) !== output.sha256)
+    throw new SerinError('DATASET_DAMAGED', { detail: `${name} in the cache has changed`, hint: 'Run the pipeline again' });
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 

@@ -2,7 +2,8 @@ import type { Environment, EnvironmentReport, Run, RunComparison, RunDifference 
 import { compareVersions } from '@serin/protocol/version';
 
 type Shown = string | number | boolean | readonly string[] | null | undefined;
-const shown = (value: Shown): string => (value === null || value === undefined ? 'none' : typeof value === 'object' ? value.join(' ') || 'none' : String(value));
+const shown = (value: Shown): string =>
+  value === null || value === undefined ? 'none' : typeof value === 'object' ? value.join(' ') || 'none' : String(value);
 const shortDigest = (digest: string | null | undefined): string => (digest === null || digest === undefined ? 'none' : digest.slice(0, 12));
 
 /** Everything in which two runs differ that could make their models differ; what came of it is in the metrics. */

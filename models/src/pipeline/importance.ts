@@ -1,0 +1,66 @@
+import { seededRandom, shuffle } from '@serin/inference/random';
+import type { RunDetail } from '@serin/protocol/api/runs';
+import type { MetricName } from '@serin/protocol/pipeline';
+
+import type { Column } from '../data/table.ts';
+import { answersOf } from './answers.ts';
+import { betterOf, metricsOf, valueOf } from './metrics.ts';
+import { pickRows, type DataFacts, type Part } from './part.ts';
+import type { StageContext } from './stage.ts';
+import type { ModelFacts } from './stages/train.ts';
+
+const rowsMax = 2000;
+const columnsMax = 200;
+
+/** What each column does for the answers: how much worse they get when its values change places among the records. */
+export async function importanceOf(
+  context: StageContext,
+  facts: DataFacts,
+  model: ModelFacts,
+  bytes: Uint8Array,
+  part: Part,
+  metric: MetricName,
+): Promise<RunDetail['importance']> {
+  const { preprocessing, importance } = model;
+  if (preprocessing?.kind !== 'table') return null;
+  if (preprocessing.columns.length > columnsMax)
+    return importance == null ? null : { method: importance.method, columns: importance.columns.slice(0, columnsMax).map((one) => ({ ...one })) };
+  const random = seededRandom(context.plan.file.seed).fork('importance');
+  const sample = pickRows(part, firstOf(random.fork('rows'), part.rows));
+  const deciding = { threshold: facts.positive === null ? null : 0.5, costs: null };
+  const judge = async (one: Part): Promise<number> => {
+    const answers = await answersOf(bytes, preprocessing, one, facts.frame, { threads: context.threads, signal: context.signal });
+    return valueOf(metricsOf(answers, one.labels, facts, deciding)[metric === 'cost' ? 'logLoss' : metric], one.rows);
+  };
+  const whole = await judge(sample);
+  const sign = betterOf(metric === 'cost' ? 'logLoss' : metric) === 'higher' ? 1 : -1;
+  const columns: { name: string; value: number }[] = [];
+  for (const [place, { name }] of preprocessing.columns.entries()) {
+    context.progress(place / preprocessing.columns.length, `importance of ${name}`);
+    const order = shuffle(
+      random.fork(`column ${name}`),
+      Int32Array.from({ length: sample.rows }, (_, row) => row),
+    );
+    const table = { ...sample.table, columns: sample.table.columns.map((column) => (column.name === name ? reordered(column, order) : column)) };
+    const value = sign * (whole - (await judge({ ...sample, table })));
+    columns.push({ name, value: Number.isFinite(value) ? value : 0 });
+  }
+  return {
+    method: `loss of ${metric} when the column is shuffled, ${sample.rows} test records`,
+    columns: columns.toSorted((one, other) => other.value - one.value),
+  };
+}
+
+const firstOf = (random: Parameters<typeof shuffle>[0], rows: number): Uint32Array =>
+  Uint32Array.from(
+    shuffle(
+      random,
+      Int32Array.from({ length: rows }, (_, row) => row),
+    ).subarray(0, rowsMax),
+  ).toSorted();
+
+function reordered(column: Column, order: Int32Array): Column {
+  if (column.kind === 'number') return { ...column, values: Float64Array.from(order, (row) => column.values[row] as number) };
+  if (column.kind === 'category') return { ...column, codes: Int32Array.from(order, (row) => column.codes[row] as number) };
+  return { ...column, values: Array.from(order, (row) => column.values[row]) };
+}

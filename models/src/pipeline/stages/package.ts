@@ -1,0 +1,169 @@
+import { imageStatisticNames, measureImage } from '@serin/inference/image-statistics';
+import { readProbabilities } from '@serin/inference/postprocess';
+import { seededRandom } from '@serin/inference/random';
+import { answerStatistic, columnStatistic, wordsStatistic } from '@serin/inference/records';
+import { textPreparer, type TextRecord } from '@serin/inference/text/prepare';
+import type { BundlePart, Variant } from '@serin/protocol/bundle/manifest';
+import type { Preprocessing } from '@serin/protocol/bundle/preprocessing';
+import { statisticsPerWindowMax } from '@serin/protocol/limits';
+
+import type { ElementType, Model } from '../../onnx/graph.ts';
+import { readModel } from '../../onnx/model-file.ts';
+import { openSession } from '../../onnx/session.ts';
+import { makeGolden } from '../../package/golden.ts';
+import { makeProfile } from '../../package/profile.ts';
+import { jsonBytes, type TrainedVersion } from '../../package/version.ts';
+import { featuresOf } from '../../trees/feature-matrix.ts';
+import { answersOf, feederOf } from '../answers.ts';
+import { decodeJson, decodePart, encodeJson, recordOf, type DataFacts, type Part } from '../part.ts';
+import type { Stage, StageContext } from '../stage.ts';
+import type { Evaluated } from './evaluate.ts';
+import { readVerdict } from './gate.ts';
+import { deployedModel } from './quantise.ts';
+import type { ModelFacts } from './train.ts';
+
+/** The version without the bytes of its files, which are outputs of their own. */
+export interface PackedVersion extends Omit<TrainedVersion, 'files'> {
+  readonly files: readonly { readonly role: BundlePart['role']; readonly variant?: Variant; readonly path: string }[];
+}
+
+const goldenRows = { table: 32, text: 16, images: 4 } as const;
+/** Other kernels add in another order; probabilities are at most 1, values as large as they are. */
+const tolerances = { fp32: 1e-4, u8s8: 0.03 } as const;
+/** Half a minute of one picture a second, or so many records. */
+const perWindow = { table: 100, text: 100, images: 30 } as const;
+
+export const pack: Stage = {
+  name: 'package',
+  modules: () => [new URL(import.meta.url)],
+  settings: ({ file }) => ({ name: file.name, seed: file.seed }),
+  reads: () => [
+    'split/test.bin',
+    'split/facts.json',
+    'train/model.onnx',
+    'train/model.json',
+    'train/explainer.bin',
+    'evaluate/evaluation.json',
+    'evaluate/model.onnx',
+    'quantise/model.u8s8.onnx',
+    'gate/verdict.json',
+  ],
+  runtime: true,
+  run: async (context) => {
+    const facts = decodeJson<DataFacts>(await context.read('split/facts.json'));
+    const trained = decodeJson<ModelFacts>(await context.read('train/model.json'));
+    const evaluated = decodeJson<Evaluated>(await context.read('evaluate/evaluation.json'));
+    const test = decodePart(await context.read('split/test.bin'));
+    const bytes = await deployedModel(context);
+    const preprocessing = trained.preprocessing ?? undefined;
+    const random = seededRandom(context.plan.file.seed).fork('package');
+    const variants: [Variant, Uint8Array][] = [['fp32', bytes]];
+    if (context.has('quantise/model.u8s8.onnx')) variants.unshift(['u8s8', await context.read('quantise/model.u8s8.onnx')]);
+    const files: BundlePart[] = [];
+    for (const [variant, model] of variants) {
+      files.push({ role: 'model', variant, path: `model.${variant}.onnx`, bytes: model });
+      files.push({ role: 'golden', variant, path: `golden.${variant}.json`, bytes: jsonBytes(await goldenOf(model, variant, preprocessing, test, facts)) });
+    }
+    context.progress(null, 'the reference that drift is measured by');
+    const statistics = await statisticsOf(context, bytes, preprocessing, test, facts);
+    const framesPerWindow = Math.max(1, Math.min(perWindow[facts.kind], Math.floor(test.rows / 4)));
+    const profile = makeProfile({ statistics, framesPerWindow, random: random.fork('profile'), origin: `${test.rows} records of the test part` });
+    files.push({ role: 'profile', path: 'profile.json', bytes: jsonBytes(profile) });
+    if (preprocessing !== undefined) files.push({ role: 'preprocessing', path: 'preprocessing.json', bytes: jsonBytes(preprocessing) });
+    if (context.has('train/explainer.bin')) files.push({ role: 'explainer', path: 'explainer.bin', bytes: await context.read('train/explainer.bin') });
+    const model = readModel(bytes);
+    const { threshold } = evaluated.deciding;
+    const version: PackedVersion = {
+      files: files.map(({ role, variant, path }) => ({ role, ...(variant === undefined ? {} : { variant }), path })),
+      task: facts.kind === 'images' ? 'image-classification' : facts.kind,
+      labels: facts.labels,
+      inputs: specsOf(model, 'inputs'),
+      outputs: specsOf(model, 'outputs'),
+      metrics: { ...evaluated.metrics, ...(threshold === null ? {} : { threshold }) },
+      gate: await readVerdict(context),
+      weightDigest: trained.weightDigest,
+      parameters: trained.parameters,
+    };
+    const total = files.reduce((sum, file) => sum + file.bytes.length, 0);
+    return {
+      words: `${files.length} files, ${total.toLocaleString('en')} bytes`,
+      outputs: { ...Object.fromEntries(files.map((file) => [file.path, file.bytes])), 'version.json': encodeJson(version) },
+    };
+  },
+};
+
+/** The version as its files and facts lie in the cache. */
+export async function readVersion(read: (name: string) => Promise<Uint8Array>): Promise<TrainedVersion> {
+  const packed = decodeJson<PackedVersion>(await read('version.json'));
+  const files = await Promise.all(packed.files.map(async (file): Promise<BundlePart> => ({ ...file, bytes: await read(file.path) })));
+  return { ...packed, files };
+}
+
+const dtypes: Partial<Record<ElementType, TrainedVersion['inputs'][number]['dtype']>> = { uint8: 'uint8', int64: 'int64', float32: 'float32' };
+
+const specsOf = ({ graph }: Model, which: 'inputs' | 'outputs'): TrainedVersion['inputs'] =>
+  graph[which].map(({ name, type, dims }) => ({ name, dtype: dtypes[type] ?? 'float32', shape: dims.map((dim) => (typeof dim === 'number' ? dim : -1)) }));
+
+/** Real records, one a vector, as a device will be asked. */
+async function goldenOf(model: Uint8Array, variant: Variant, preprocessing: Preprocessing | undefined, test: Part, facts: DataFacts) {
+  const session = await openSession(model);
+  try {
+    const feeder = feederOf(preprocessing, test, facts.frame);
+    const count = Math.min(goldenRows[facts.kind], test.rows);
+    const golden = await makeGolden(
+      session,
+      Array.from({ length: count }, (_, row) => feeder(row, row + 1)),
+      tolerances[variant],
+    );
+    const largest = golden.vectors.reduce((most, { outputs }) => Math.max(most, ...Object.values(outputs).flat().map(Math.abs)), 1);
+    return { ...golden, tolerance: tolerances[variant] * largest };
+  } finally {
+    await session.release();
+  }
+}
+
+/** What devices count, on records no weight has seen. */
+async function statisticsOf(
+  context: StageContext,
+  bytes: Uint8Array,
+  preprocessing: Preprocessing | undefined,
+  test: Part,
+  facts: DataFacts,
+): Promise<Record<string, ArrayLike<number>>> {
+  const { values, width } = await answersOf(bytes, preprocessing, test, facts.frame, { threads: context.threads, signal: context.signal });
+  const statistics: Record<string, ArrayLike<number>> = inputStatistics(preprocessing, test, facts);
+  if (facts.task === 'regression') statistics[answerStatistic] = values;
+  else statistics['confidence'] = Float64Array.from({ length: test.rows }, (_, row) => readProbabilities(values, width, row * width).confidence);
+  return statistics;
+}
+
+function inputStatistics(preprocessing: Preprocessing | undefined, test: Part, facts: DataFacts): Record<string, ArrayLike<number>> {
+  if (preprocessing === undefined) return pictureStatistics(test, facts);
+  if (preprocessing.kind === 'text') {
+    const names = [...new Set(preprocessing.fields.map(({ name }) => name))];
+    const preparer = textPreparer(preprocessing);
+    const words = (row: number): number => preparer.words(recordOf(test.table, names, row) as TextRecord).reduce((sum, list) => sum + list.length, 0);
+    return { [wordsStatistic]: Float64Array.from({ length: test.rows }, (_, row) => words(row)) };
+  }
+  const { columns, rows, values } = featuresOf(test.table, preprocessing.columns);
+  const found = columns.flatMap(({ name }, place): [string, ArrayLike<number>][] => {
+    const column = values.subarray(place * rows, (place + 1) * rows);
+    // A column without a single value in the reference has no distribution to drift from.
+    return column.every((value) => Number.isNaN(value)) ? [] : [[columnStatistic(name), column]];
+  });
+  // The answer takes one place of those a window may have.
+  return Object.fromEntries(found.slice(0, statisticsPerWindowMax - 1));
+}
+
+function pictureStatistics({ pixels, rows }: Part, { frame }: DataFacts): Record<string, ArrayLike<number>> {
+  const found = Object.fromEntries(imageStatisticNames.map((name) => [name, new Float64Array(rows)]));
+  if (pixels === undefined || frame === null) return found;
+  const { size, channels } = frame;
+  const bytes = size * size * channels;
+  const measured = { brightness: 0, contrast: 0, sharpness: 0 };
+  for (let row = 0; row < rows; row += 1) {
+    measureImage(pixels.subarray(row * bytes, (row + 1) * bytes), { width: size, height: size, channels }, measured);
+    for (const name of imageStatisticNames) (found[name] as Float64Array)[row] = measured[name];
+  }
+  return found;
+}
