@@ -21,10 +21,14 @@ export function createGraphBuilder(name: string, reserved: Iterable<string> = []
   const nodes: Node[] = [];
   const initialisers = new Map<string, Tensor>();
   const taken = new Set<string>(reserved);
+  /** Where to go on counting: a hint may be given a hundred thousand times. */
+  const counted = new Map<string, number>();
 
   const fresh = (hint: string): string => {
     let candidate = hint;
-    for (let index = 1; taken.has(candidate); index += 1) candidate = `${hint}_${index}`;
+    let index = counted.get(hint) ?? 1;
+    for (; taken.has(candidate); index += 1) candidate = `${hint}_${index}`;
+    counted.set(hint, index);
     taken.add(candidate);
     return candidate;
   };
