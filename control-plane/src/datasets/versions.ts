@@ -223,7 +223,9 @@ export async function releaseVersion(
         .where(stillQuarantined(name, version))
         .returning({ version: datasetVersions.version });
       if (released.length === 0) throw new SerinError('CONFLICT', { detail: `version ${version} of ${name} was decided about meanwhile` });
-      await tx.update(datasets).set({ latest: version }).where(eq(datasets.name, name));
+      // One that stands alone is not newer for being released late.
+      const newest = composed.parent === null ? Math.max(present ?? 0, version) : version;
+      await tx.update(datasets).set({ latest: newest }).where(eq(datasets.name, name));
       const words = `released version ${version} of ${name} with ${row.errors} errors${note === '' ? '' : `: ${note}`}`;
       await recordAudit(tx, { at: now, actor, action: 'dataset.release', subject: `${name} ${version}`, words });
       return true;

@@ -1,9 +1,12 @@
+import { link, mkdir, rm } from 'node:fs/promises';
+import path from 'node:path';
 import { tellFailure, tellResult } from '@serin/models/search/asha';
 import { repeatVerdict } from '@serin/models/runs/comparison';
 import { SerinError } from '@serin/protocol/errors';
 import { digest, modelName } from '@serin/protocol/ids';
 import type { PipelineFile } from '@serin/protocol/pipeline';
 import type { InputFile } from '@serin/protocol/api/datasets';
+import type { BlobStore } from '../blobs/disk.ts';
 import type { JobHandler } from '../jobs/handler.ts';
 import { pipelineParams, trialParams } from '../jobs/params.ts';
 import { findJob, type JobRow } from '../jobs/queue.ts';
@@ -14,6 +17,7 @@ import type { Db } from '../store/store.ts';
 import { findDatasetVersion } from '../views/data.ts';
 import { findRunRow, viewRun, type RunRow } from '../views/runs.ts';
 import { readChampionVersion } from './champion.ts';
+import { isPartOf, namedPaths } from './pipelines.ts';
 import { breakRun, endRun, growRun } from './record.ts';
 import { advanceSearch, cancelTrials, lockRun, startedSearch, withSearchStage } from './search.ts';
 
@@ -38,19 +42,35 @@ async function loadRun(db: Db, id: string): Promise<Loaded> {
   return { run, file: run.file };
 }
 
+/** A folder as it was where the pipeline was written: links to blobs, so that it costs no bytes. */
+async function layOut(blobs: BlobStore, root: string, named: string, inputs: readonly InputFile[]): Promise<string> {
+  await rm(root, { recursive: true, force: true });
+  for (const { path: name, sha256 } of inputs) {
+    if (!isPartOf(name, named)) continue;
+    const place = path.join(root, path.relative(named, name));
+    await mkdir(path.dirname(place), { recursive: true, mode: 0o700 });
+    await link(blobs.locate(digest.parse(sha256)), place);
+  }
+  return root;
+}
+
 /** What both a pipeline and its trials are told. */
-async function requestOf(context: PipelineJobContext, { run, file }: Loaded): Promise<Omit<PipelineJobRequest, 'kind' | 'fresh'>> {
+async function requestOf(context: PipelineJobContext, folder: string, { run, file }: Loaded): Promise<Omit<PipelineJobRequest, 'kind' | 'fresh'>> {
   const { store, blobs, cacheFolder, cacheBytesMax, threads } = context;
   const inputs: Record<string, string> = {};
-  for (const { path, sha256 } of run.inputs) inputs[path] = blobs.locate(digest.parse(sha256));
+  for (const [index, named] of namedPaths(file).entries()) {
+    const own = run.inputs.find(({ path: input }) => input === named);
+    inputs[named] =
+      own === undefined ? await layOut(blobs, path.join(folder, 'inputs', String(index)), named, run.inputs) : blobs.locate(digest.parse(own.sha256));
+  }
   const request = { file, inputs, cacheFolder, cacheBytesMax, threads };
   if (!('dataset' in file.ingest)) return request;
-  const { dataset: name, version } = file.ingest;
-  const row = version === undefined ? undefined : await findDatasetVersion(store.db, name, version);
-  if (row === undefined) throw new SerinError('NOT_FOUND', { detail: `version ${version ?? '?'} of ${name}` });
+  const { dataset, version } = file.ingest;
+  const row = version === undefined ? undefined : await findDatasetVersion(store.db, dataset, version);
+  if (row === undefined) throw new SerinError('NOT_FOUND', { detail: `version ${version ?? '?'} of ${dataset}` });
   const files = await context.filesOf(row.manifest);
-  for (const { path, sha256 } of files) inputs[path] = blobs.locate(digest.parse(sha256));
-  return { ...request, dataset: { name, version: row.version, spec: row.spec, files } };
+  for (const { path: name, sha256 } of files) inputs[name] = blobs.locate(digest.parse(sha256));
+  return { ...request, dataset: { name: dataset, version: row.version, spec: row.spec, files } };
 }
 
 const isFinished = async (folder: string): Promise<boolean> => (await readRunResult(folder).catch(() => undefined)) !== undefined;
@@ -89,7 +109,7 @@ export function createPipelineJobs(context: PipelineJobContext): JobHandler {
       const champion = await readChampionVersion(store.db, blobs, loaded.run.model, loaded.run.champion);
       const isBefore = loaded.file.search !== undefined && parameters === undefined;
       const request: PipelineJobRequest = {
-        ...(await requestOf(context, loaded)),
+        ...(await requestOf(context, folder, loaded)),
         kind: 'pipeline',
         // What a search has cached is its own; doing everything again was done before it.
         fresh: fresh && (isBefore || loaded.file.search === undefined || loaded.run.repeats !== null),
@@ -179,7 +199,7 @@ export function createTrialJobs(context: PipelineJobContext): JobHandler {
     async prepare(job, folder) {
       const { run: id, budget, parameters } = trialParams.parse(job.params);
       const loaded = await loadRun(store.db, id);
-      await writePipelineRequest(folder, { ...(await requestOf(context, loaded)), kind: 'trial', fresh: false, parameters, budget, until: 'evaluate' });
+      await writePipelineRequest(folder, { ...(await requestOf(context, folder, loaded)), kind: 'trial', fresh: false, parameters, budget, until: 'evaluate' });
     },
     isFinished,
     async publish(job, folder, { finish }) {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { eq } from 'drizzle-orm';
+import { isSafePath } from '@serin/models/datasets/manifest';
 import { codeRevision, readEnvironment } from '@serin/models/runs/environment';
 import { bestTrial } from '@serin/models/search/asha';
 import type { InputFile } from '@serin/protocol/api/datasets';
@@ -36,16 +37,23 @@ export interface PipelineOrder {
 
 const unfinishedMax = 500;
 
-/** Every file the pipeline names, as it was announced; what is wrong with that comes with all of it. */
+/** The paths a pipeline names: of a file, or of a folder that stands for all below it. */
+export const namedPaths = ({ ingest, validate }: PipelineFile): string[] => [
+  ...('files' in ingest ? ingest.files : []),
+  ...(validate.schema === undefined ? [] : [validate.schema]),
+];
+
+export const isPartOf = (path: string, named: string): boolean => path === named || path.startsWith(`${named.replace(/\/+$/, '')}/`);
+
+/** What was announced of what the pipeline names; what is wrong with that comes with all of it. */
 function namedInputs(file: PipelineFile, inputs: readonly InputFile[]): InputFile[] {
-  const announced = new Map(inputs.map((input) => [input.path, input]));
-  const named = [
-    ...('files' in file.ingest ? file.ingest.files.map((path, index) => [`ingest.files[${index}]`, path] as const) : []),
-    ...(file.validate.schema === undefined ? [] : [['validate.schema', file.validate.schema] as const]),
-  ];
-  const faults = named.filter(([, path]) => !announced.has(path)).map(([field, path]) => `  ${field}: the file ${path} is not among the inputs`);
-  if (faults.length > 0) throw new SerinError('PIPELINE_INVALID', { detail: `${faults.length} field${faults.length === 1 ? '' : 's'}\n${faults.join('\n')}` });
-  return [...new Set(named.map(([, path]) => path))].flatMap((path) => announced.get(path) ?? []);
+  const named = namedPaths(file);
+  const faults = named.filter((name) => !inputs.some(({ path }) => isPartOf(path, name))).map((name) => `  ${name}: no such file is among the inputs`);
+  if (faults.length > 0) throw new SerinError('PIPELINE_INVALID', { detail: `${faults.length} file${faults.length === 1 ? '' : 's'}\n${faults.join('\n')}` });
+  const used = inputs.filter(({ path }) => named.some((name) => isPartOf(path, name)));
+  const wrong = used.filter(({ path }) => !isSafePath(path.replace(/^(\.\.?\/)+/, ''))).map(({ path }) => path);
+  if (wrong.length > 0) throw new SerinError('BAD_REQUEST', { detail: `${wrong.slice(0, 12).join(', ')}: no path of a file` });
+  return [...new Map(used.map((input) => [input.path, input])).values()];
 }
 
 /** The file with the version of its dataset written down: a run is of one version, whatever comes meanwhile. */

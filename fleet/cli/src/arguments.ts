@@ -20,6 +20,9 @@ function flagsOf(definitions: ArgsDef): Map<string, Flag> {
   return flags;
 }
 
+/** The last word may stand for several: its name ends so. */
+const isMany = ([, definition]: [string, ArgsDef[string]] | readonly [string, ArgsDef[string]]): boolean => definition.valueHint?.endsWith('...') === true;
+
 /** citty lets unknown flags and surplus words pass; here they are mistakes, and each is named. */
 export function readArguments<const Args extends ArgsDef>(rawArgs: readonly string[], definitions: Args): ParsedArgs<Args> {
   const flags = flagsOf(definitions);
@@ -51,7 +54,8 @@ export function readArguments<const Args extends ArgsDef>(rawArgs: readonly stri
   const expected = Object.entries(definitions).filter(([, { type }]) => type === 'positional');
   const needed = expected.filter(([, { required }]) => required !== false);
   if (words.length < needed.length) throw new UsageError(`missing ${needed[words.length]?.[0].toUpperCase()}`);
-  if (words.length > expected.length) throw new UsageError(`"${words[expected.length]}" is one word too many`);
+  const last = expected.at(-1);
+  if (words.length > expected.length && !(last !== undefined && isMany(last))) throw new UsageError(`"${words[expected.length]}" is one word too many`);
   for (const [name, definition] of Object.entries(definitions)) {
     if (definition.type !== 'positional' && definition.required === true && !normal.some((arg) => arg.startsWith(`--${name}=`)))
       throw new UsageError(`missing --${name}`);

@@ -18,6 +18,8 @@ export interface Session {
   world: World;
   baseUrl: string;
   api: ApiClient;
+  /** For what takes the server its time: a large file is checked before it answers. */
+  patientApi: ApiClient;
   /** Many things: a table, an array, or a line each. */
   showList<Item>(columns: readonly Column<Item>[], items: readonly Item[], whenEmpty: string): void;
   /** One thing: its fields, or the whole object. */
@@ -66,6 +68,8 @@ export function readUrl(text: string, what: string): string {
   return `${url.origin}${url.pathname}`.replace(/\/+$/, '');
 }
 
+const patientMs = 600_000;
+
 async function openSession(world: World, format: Format, urlFlag: string | undefined): Promise<Session> {
   const stored = world.env.SERIN_TOKEN && (urlFlag ?? world.env.SERIN_URL) ? undefined : await readProfile(world.env);
   const chosen = urlFlag ?? world.env.SERIN_URL;
@@ -78,6 +82,7 @@ async function openSession(world: World, format: Format, urlFlag: string | undef
     world,
     baseUrl,
     api: createApiClient({ baseUrl, fetch: world.fetch, token }),
+    patientApi: createApiClient({ baseUrl, fetch: world.fetch, token, timeoutMs: patientMs }),
     ...createOutput(world, format),
     link: (path) => world.err(`Console: ${baseUrl}${path}\n`),
   };

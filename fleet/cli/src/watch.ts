@@ -19,7 +19,8 @@ export async function watch<Item>(
     marker,
     onChange,
     timeoutMs,
-  }: { ask: () => Promise<Item>; isDone: (item: Item) => boolean; marker: (item: Item) => string; onChange: (item: Item) => void; timeoutMs: number },
+    hint = 'The work goes on in the server; watch it again any time',
+  }: { ask: () => Promise<Item>; isDone: (item: Item) => boolean; marker: (item: Item) => string; onChange: (item: Item) => void; timeoutMs: number; hint?: string },
 ): Promise<Item | undefined> {
   const deadline = world.nowMs() + timeoutMs;
   let last: string | undefined;
@@ -38,7 +39,7 @@ export async function watch<Item>(
       if (!isAway) world.err(`${error.code}: ${error.message}; trying again\n`);
       isAway = true;
     }
-    if (world.signal.aborted) throw new SerinError('CANCELLED', { hint: 'The work goes on in the server; watch it again any time' });
+    if (world.signal.aborted) throw new SerinError('CANCELLED', { hint });
     if (world.nowMs() >= deadline) return undefined;
     await world.pause(Math.min(pollMs, deadline - world.nowMs()));
   }
