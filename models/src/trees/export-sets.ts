@@ -3,6 +3,7 @@ import type { TreeEnsemble } from '@serin/inference/trees/ensemble';
 import type { GraphBuilder } from '../onnx/builder.ts';
 import { floats, int } from '../onnx/graph.ts';
 import { elementTypeCodes } from '../onnx/model-file.ts';
+import { addLevels, justBelow } from './tabular-graph.ts';
 
 /*
  * Splits by a category, for runtimes whose trees only compare. (The operator of the newer standard that has sets answers
@@ -94,30 +95,16 @@ export function planSets(trees: TreeEnsemble): SetPlan {
 }
 
 /** The features as trees take them: what is no level of a category is missing, and answers that are looked up stand behind. */
-export function addLevels(builder: GraphBuilder, { levels }: TreeEnsemble, { tables }: SetPlan): string {
-  const vector = (ofCategory: (count: number) => number, otherwise: number): string =>
-    builder.constant(
-      floats(
-        [1, levels.length],
-        Array.from(levels, (count) => (count > 0 ? ofCategory(count) : otherwise)),
-      ),
-    );
-  const isKnown = builder.add('And', [
-    builder.add('GreaterOrEqual', ['features', vector(() => 0, -Infinity)]),
-    builder.add('LessOrEqual', ['features', vector(justBelow, Infinity)]),
-  ]);
+export function addSets(builder: GraphBuilder, { levels }: TreeEnsemble, { tables }: SetPlan): string {
+  const { isKnown, placeOf } = addLevels(builder, levels);
   const features = builder.add('Where', [isKnown, 'features', builder.constant(floats([], [Number.NaN]))]);
   if (tables.size === 0) return features;
-
-  const places = builder.add('Where', [isKnown, 'features', vector((count) => count, 0)]);
   const found = [...tables].map(([feature, columns]) => {
     const rows = (levels[feature] as number) + 1;
     const table = new Uint8Array(rows * columns.length);
     // 0 goes left, by a comparison with less than 1.
     columns.forEach((answers, column) => answers.forEach((isLeft, row) => (table[row * columns.length + column] = 1 - isLeft)));
-    const ofFeature = builder.add('Gather', [places, builder.constant({ type: 'int64', dims: [], data: BigInt64Array.of(BigInt(feature)) })], { axis: int(1) });
-    const place = builder.add('Cast', [ofFeature], { to: int(elementTypeCodes.int64) });
-    return builder.add('Gather', [builder.constant({ type: 'uint8', dims: [rows, columns.length], data: table }), place], { axis: int(0) });
+    return builder.add('Gather', [builder.constant({ type: 'uint8', dims: [rows, columns.length], data: table }), placeOf(feature)], { axis: int(0) });
   });
   const answers = found.length === 1 ? (found[0] as string) : builder.add('Concat', found, { axis: int(1) });
   return builder.add('Concat', [features, builder.add('Cast', [answers], { to: int(elementTypeCodes.float32) })], { axis: int(1) });
@@ -169,11 +156,3 @@ function membership({ sets, setAt, levels, feature }: TreeEnsemble, node: number
 
 /** Levels that go elsewhere than the one before. */
 const changesOf = (isIn: readonly boolean[]): number[] => isIn.flatMap((isLeft, level) => (level > 0 && isLeft !== isIn[level - 1] ? [level] : []));
-
-/** The largest number in single precision that is below a positive one. */
-function justBelow(value: number): number {
-  const single = Float32Array.of(value);
-  const bits = new Int32Array(single.buffer);
-  bits[0] = (bits[0] as number) - 1;
-  return single[0] as number;
-}

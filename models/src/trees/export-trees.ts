@@ -1,9 +1,10 @@
 import { treeCount, type TreeEnsemble } from '@serin/inference/trees/ensemble';
 import { joinTrees } from '@serin/inference/trees/join';
 
-import { createGraphBuilder, type GraphBuilder } from '../onnx/builder.ts';
-import { createModel, floats, int, ints, text, type Attribute, type Model } from '../onnx/graph.ts';
-import { addLevels, addSet, createNodeLists, planSets, type SetPlan } from './export-sets.ts';
+import { createGraphBuilder } from '../onnx/builder.ts';
+import { int, ints, text, type Attribute, type Model } from '../onnx/graph.ts';
+import { addSet, addSets, createNodeLists, planSets, type SetPlan } from './export-sets.ts';
+import { addAnswer, marginsName, tabularModel } from './tabular-graph.ts';
 
 /** Of the operators for machine learning: TreeEnsembleRegressor as every runtime has it. */
 const treeOpset = 3;
@@ -14,19 +15,11 @@ export function exportTrees(trees: TreeEnsemble, metadata: Record<string, string
   const builder = createGraphBuilder('trees');
   builder.input('features', 'float32', ['N', levels.length]);
   const sets = planSets(trees);
-  const features = levels.some((count) => count > 0) ? addLevels(builder, trees, sets) : 'features';
-  const outputs = [link === 'identity' ? 'value' : builder.fresh('margins')];
-  const margins = builder.add('TreeEnsembleRegressor', [features], attributesOf(someTrees(trees), sets), outputs, 'ai.onnx.ml');
-  if (link === 'identity') builder.output('value', 'float32', ['N', 1]);
-  else {
-    // The runtime leaves the logistic function of a single margin out: functions are nodes of their own.
-    if (link === 'softmax') builder.add('Softmax', [margins], { axis: int(1) }, ['probabilities']);
-    // Of both classes by themselves: one minus a small probability would lose its digits.
-    else builder.add('Sigmoid', [builder.add('Mul', [margins, builder.constant(floats([1, 2], [-1, 1]))])], {}, ['probabilities']);
-    builder.output('probabilities', 'float32', ['N', link === 'softmax' ? base.length : 2]);
-  }
-  const model = createModel(builder.finish(), metadata);
-  return { ...model, opsets: { ...model.opsets, 'ai.onnx.ml': treeOpset } };
+  const features = levels.some((count) => count > 0) ? addSets(builder, trees, sets) : 'features';
+  const margins = builder.add('TreeEnsembleRegressor', [features], attributesOf(someTrees(trees), sets), [marginsName(builder, link)], 'ai.onnx.ml');
+  // The runtime leaves the logistic function of a single margin out: functions are nodes of their own.
+  addAnswer(builder, link, base.length, margins);
+  return tabularModel(builder, metadata, { 'ai.onnx.ml': treeOpset });
 }
 
 /** The operator wants a tree at least: one for each margin that adds nothing. */
