@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import type { TextPreprocessing } from '@serin/protocol/bundle/preprocessing';
 import { expect, test } from 'vitest';
 
@@ -51,6 +54,19 @@ test('the convolutional model does too, with the same weights whatever the numbe
   expect(await accuracyOf(one)).toBeGreaterThan(0.9);
   expect(one.weightDigest).toBe(two.weightDigest);
   expect(one.history.length).toBeGreaterThan(0);
+});
+
+test('a checkpoint is gone on from with the same texts, and refused with others', async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'serin-text-checkpoint-'));
+  const train = (set: typeof learnt, epochs: number) =>
+    trainTextConv({ ...set, preprocessing: tokens, options: { ...short, epochs, checkpoint: { folder, everySteps: 5 } } });
+  try {
+    const first = await train(learnt, 2);
+    expect((await train(learnt, 2)).weightDigest).toBe(first.weightDigest);
+    await expect(train(other, 2)).rejects.toMatchObject({ code: 'CHECKPOINT_INVALID' });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
 
 test('equal trainings give equal weights; with a validation of its own nothing is set aside', async () => {
