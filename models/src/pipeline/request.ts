@@ -1,6 +1,6 @@
 import type { DataSpec, InputFile } from '@serin/protocol/api/datasets';
 import type { ParameterValue, RunDetail, RunStage } from '@serin/protocol/api/runs';
-import type { PipelineFile, StageName } from '@serin/protocol/pipeline';
+import type { MetricName, PipelineFile, StageName } from '@serin/protocol/pipeline';
 
 import type { TrainedVersion } from '../package/version.ts';
 
@@ -100,6 +100,8 @@ export interface PipelineResult {
   readonly report: PipelineReport;
   /** Only of a run to the end whose gate passed; where it did not, `report.gate` says by how much. */
   readonly version?: TrainedVersion;
+  /** The metric that versions and trials are compared by, once the data is known. */
+  readonly comparedBy?: MetricName;
   /** Of a trial: the metric of the pipeline on the validation part. */
   readonly metric?: number;
 }

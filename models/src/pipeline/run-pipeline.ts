@@ -13,6 +13,8 @@ import { trialOf } from '../search/space.ts';
 import { throwIfCancelled } from '../train/cancellation.ts';
 import { runStages, waitingStages, type EngineSettings, type Progressed } from './engine.ts';
 import { flatParameters } from './engine-text.ts';
+import { mainMetric } from './metrics.ts';
+import { decodeJson, type DataFacts } from './part.ts';
 import type { PipelineHooks, PipelineReport, PipelineRequest, PipelineResult } from './request.ts';
 import type { InputDigest, Plan, ReportPart } from './stage.ts';
 import { cacheBytesMaxDefault, openStageCache, sha256Of, type StageCache } from './stage-cache.ts';
@@ -80,8 +82,10 @@ async function runWith(cache: StageCache, file: PipelineFile, request: PipelineR
   }
   const packed = made.entries.get('package');
   const metric = made.entries.get('evaluate')?.record.facts['metric'];
+  const split = made.entries.get('split');
   return {
     report: report(),
+    ...(split === undefined ? {} : { comparedBy: mainMetric(file, decodeJson<DataFacts>(await split.read('facts.json'))) }),
     ...(packed === undefined ? {} : { version: await readVersion((name) => packed.read(name)) }),
     ...(trial && typeof metric === 'number' ? { metric } : {}),
   };
