@@ -50,3 +50,21 @@ test('short texts are together when they are equal, and so are empty ones', () =
   const texts = [[1], [1], [2], [], [], [1, 2]].map((words) => Int32Array.from(words));
   expect(Array.from(groupNearDuplicates(texts))).toEqual([0, 0, 2, 3, 3, 5]);
 });
+
+test('texts that are alike through others between them are together, in whatever order they come', () => {
+  const chains = Array.from({ length: 6 }, () => {
+    const chain = [randomText(200)];
+    for (let link = 1; link < 12; link += 1) chain.push(changed(chain.at(-1) as Int32Array, 3));
+    return chain;
+  });
+  const texts = chains.flat();
+  const order = Array.from(
+    shuffle(
+      seededRandom(2),
+      Int32Array.from({ length: texts.length }, (_, index) => index),
+    ),
+  );
+  const groups = groupNearDuplicates(order.map((index) => texts[index] as Int32Array));
+  chains.forEach((_, chain) => expect(new Set(order.flatMap((index, place) => (Math.floor(index / 12) === chain ? [groups[place]] : []))).size).toBe(1));
+  expect(new Set(groups).size).toBe(chains.length);
+});
