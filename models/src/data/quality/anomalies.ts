@@ -54,7 +54,7 @@ export interface Finding {
 export function anomalyOf({ kind, severity, column, places = [], file, count, words }: Finding, files: readonly { readonly name: string }[]): Anomaly {
   const first = places[0]?.[0];
   const name = file ?? (first === undefined ? undefined : files[first]?.name);
-  const rows = places.flatMap(([at, row]) => (at === first ? [row] : []));
+  const rows = places.flatMap(([at, row]) => (at === first ? [row] : [])).sort((one, other) => one - other);
   return {
     kind,
     severity,

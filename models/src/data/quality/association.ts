@@ -18,31 +18,40 @@ export interface NumberTelling {
 export type Telling = ClassTelling | NumberTelling;
 
 export const classesMax = 100;
-const binsMax = 256;
-const rowsPerBin = 20;
+/** Of the records nearest by value, whose classes tell that of one between them. */
+const neighbours = 15;
+const recordsPerValue = 20;
 
 const nameOf = (cell: Cell): string => (isMissing(cell) ? '' : String(cell).trim());
 
 /** Half of the rows say which class goes with which values, the other half is told by it; then the other way round. */
 export function tellClasses(cells: readonly Cell[], labels: readonly Cell[], asNumbers: boolean): ClassTelling {
-  const rows: { cell: Cell; label: string }[] = [];
+  const places = new Map<string, number>();
+  const rows: Labelled[] = [];
   labels.forEach((label, row) => {
-    if (!isMissing(label)) rows.push({ cell: cells[row] ?? null, label: nameOf(label) });
+    if (isMissing(label)) return;
+    const name = nameOf(label);
+    const code = places.get(name) ?? places.size;
+    places.set(name, code);
+    rows.push({ cell: cells[row] ?? null, code });
   });
-  const counts = new Map<string, { rows: number; wrong: number }>();
-  for (const { label } of rows) {
-    const count = counts.get(label);
-    if (count === undefined) counts.set(label, { rows: 1, wrong: 0 });
-    else count.rows += 1;
-  }
+  const [all, wrong] = [new Float64Array(places.size), new Float64Array(places.size)];
+  for (const { code } of rows) all[code] = (all[code] as number) + 1;
   const halves = [rows.filter((_, at) => at % 2 === 0), rows.filter((_, at) => at % 2 === 1)] as const;
   for (const [learn, ask] of [halves, [halves[1], halves[0]] as const]) {
-    const tell = learnToTell(learn, asNumbers);
-    for (const { cell, label } of ask) if (tell(cell) !== label) (counts.get(label) as { wrong: number }).wrong += 1;
+    const tell = learnToTell(learn, places.size, asNumbers);
+    for (const { cell, code } of ask) if (tell(cell) !== code) wrong[code] = (wrong[code] as number) + 1;
   }
-  const classes = Array.from(counts, ([label, { rows: all, wrong }]) => ({ label, rows: all, wrong }));
+  const classes = Array.from(places, ([label, code]) => ({ label, rows: all[code] as number, wrong: wrong[code] as number }));
   return { kind: 'classes', classes: classes.sort((one, other) => other.rows - one.rows || (one.label < other.label ? -1 : 1)) };
 }
+
+interface Labelled {
+  readonly cell: Cell;
+  readonly code: number;
+}
+
+type Teller = (cell: Cell) => number;
 
 const valueOf = (cell: Cell): number => {
   if (typeof cell === 'number') return cell;
@@ -51,47 +60,57 @@ const valueOf = (cell: Cell): number => {
   return Number.isNaN(value) ? timeOf(text) : value;
 };
 
-function learnToTell(rows: readonly { cell: Cell; label: string }[], asNumbers: boolean): (cell: Cell) => string | undefined {
-  const edges = asNumbers ? edgesOf(rows.map(({ cell }) => cell)) : [];
-  const keyOf = (cell: Cell): string => (isMissing(cell) ? '' : asNumbers ? `${binOf(edges, valueOf(cell))}` : `=${nameOf(cell)}`);
-  const totals = new Map<string, number>();
-  const table = new Map<string, Map<string, number>>();
-  for (const { cell, label } of rows) {
-    totals.set(label, (totals.get(label) ?? 0) + 1);
-    const key = keyOf(cell);
-    const counts = table.get(key) ?? new Map<string, number>();
-    counts.set(label, (counts.get(label) ?? 0) + 1);
-    table.set(key, counts);
-  }
-  // By the share of its class, so that a rare class is not drowned by a frequent one.
-  const best = new Map(Array.from(table, ([key, counts]) => [key, [...counts].reduce((a, b) => (share(b) > share(a) ? b : a))[0]]));
-  function share([label, count]: [string, number]): number {
-    return count / (totals.get(label) ?? 1);
-  }
-  return (cell) => best.get(keyOf(cell));
+/** Classes weigh alike, so that a rare one is not drowned by a frequent one. */
+function learnToTell(rows: readonly Labelled[], classes: number, asNumbers: boolean): Teller {
+  const weights = new Float64Array(classes);
+  for (const { code } of rows) weights[code] = (weights[code] as number) + 1;
+  for (let code = 0; code < classes; code += 1) weights[code] = 1 / Math.max(1, weights[code] as number);
+  const byValue = tellByValue(rows, weights);
+  const distinct = new Set(rows.map(({ cell }) => nameOf(cell))).size;
+  if (!asNumbers || distinct * recordsPerValue <= rows.length) return byValue;
+  const byNeighbours = tellByNeighbours(rows, weights);
+  return (cell) => (isMissing(cell) ? byValue(cell) : byNeighbours(valueOf(cell)));
 }
 
-function edgesOf(cells: readonly Cell[]): number[] {
-  const values = Float64Array.from(
-    cells.filter((cell) => !isMissing(cell)),
-    valueOf,
-  )
-    .filter((value) => !Number.isNaN(value))
-    .sort();
-  const bins = Math.max(1, Math.min(binsMax, Math.floor(values.length / rowsPerBin)));
-  const edges = new Set<number>();
-  for (let bin = 1; bin < bins; bin += 1) edges.add(values[Math.floor((bin * values.length) / bins)] as number);
-  return [...edges];
+function tellByValue(rows: readonly Labelled[], weights: Float64Array): Teller {
+  const table = new Map<string, Float64Array>();
+  for (const { cell, code } of rows) {
+    const key = nameOf(cell);
+    const sums = table.get(key) ?? new Float64Array(weights.length);
+    sums[code] = (sums[code] as number) + (weights[code] as number);
+    table.set(key, sums);
+  }
+  const best = new Map(Array.from(table, ([key, sums]) => [key, sums.indexOf(Math.max(...sums))]));
+  return (cell) => best.get(nameOf(cell)) ?? -1;
 }
 
-function binOf(edges: readonly number[], value: number): number {
-  let [low, high] = [0, edges.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((edges[middle] as number) <= value) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+function tellByNeighbours(rows: readonly Labelled[], weights: Float64Array): (value: number) => number {
+  const known = rows
+    .filter(({ cell }) => !isMissing(cell))
+    .map(({ cell, code }) => ({ value: valueOf(cell), code }))
+    .filter(({ value }) => !Number.isNaN(value))
+    .sort((one, other) => one.value - other.value);
+  const values = Float64Array.from(known, ({ value }) => value);
+  const codes = Int32Array.from(known, ({ code }) => code);
+  const sums = new Float64Array(weights.length);
+  return (value) => {
+    let [low, high] = [0, values.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((values[middle] as number) < value) low = middle + 1;
+      else high = middle;
+    }
+    sums.fill(0);
+    let [left, right] = [low - 1, low];
+    for (let taken = 0; taken < neighbours && (left >= 0 || right < values.length); taken += 1) {
+      const isLeft = right >= values.length || (left >= 0 && value - (values[left] as number) <= (values[right] as number) - value);
+      const code = codes[isLeft ? left-- : right++] as number;
+      sums[code] = (sums[code] as number) + (weights[code] as number);
+    }
+    let best = 0;
+    for (let code = 1; code < sums.length; code += 1) if ((sums[code] as number) > (sums[best] as number)) best = code;
+    return best;
+  };
 }
 
 export function tellNumber(cells: readonly Cell[], labels: readonly Cell[]): NumberTelling {
