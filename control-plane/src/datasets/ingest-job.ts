@@ -14,6 +14,7 @@ import { storable } from '../store/storable.ts';
 import type { Db } from '../store/store.ts';
 import { findSource, type DatasetVersionRow, type SourceRow } from '../views/data.ts';
 import { readManifest } from './compose.ts';
+import { checkPlace } from './source-place.ts';
 import { commitVersion, findLatest, specFor, type DatasetContext } from './versions.ts';
 
 export interface IngestContext extends DatasetContext {
@@ -59,6 +60,8 @@ export function createIngestJobs(context: IngestContext): JobHandler {
 
   async function orderOf(job: JobRow, source: SourceRow | undefined): Promise<Order> {
     if (source !== undefined) {
+      // Also at each read: what the server may reach can have changed since.
+      await checkPlace(source.settings, sourceFolders);
       const { settings, cursor, spec, mode } = source;
       return { spec, mode, files: [], source: { settings, cursor, folders: [...sourceFolders], privateUrls: sourcePrivateUrls, bytesMax: sourceBytesMax } };
     }

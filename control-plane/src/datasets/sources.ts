@@ -1,9 +1,6 @@
-import { realpath } from 'node:fs/promises';
-import path from 'node:path';
 import { and, eq, isNull, lte } from 'drizzle-orm';
 import type { z } from 'zod/mini';
 import type { newSource } from '@serin/protocol/api/data-routes';
-import type { SourceSettings } from '@serin/protocol/api/datasets';
 import { asSerinError, SerinError } from '@serin/protocol/errors';
 import { recordAudit } from '../audit.ts';
 import type { Log } from '../log.ts';
@@ -15,6 +12,7 @@ import { storable } from '../store/storable.ts';
 import type { Db } from '../store/store.ts';
 import { findSource, type SourceRow } from '../views/data.ts';
 import type { IngestContext } from './ingest-job.ts';
+import { checkPlace } from './source-place.ts';
 import { nextRead, nextTime } from './schedule.ts';
 import { findLatest, specFor } from './versions.ts';
 
@@ -26,24 +24,11 @@ export interface SourceContext extends IngestContext {
 const sourcesMax = 1000;
 export const scheduler = 'schedule';
 
-/** Default deny: a source reads only what the one who started the server has opened. */
-async function checkPlace(settings: SourceSettings, { sourceFolders }: IngestContext): Promise<void> {
-  if (settings.kind !== 'folder') return;
-  if (!path.isAbsolute(settings.path)) throw new SerinError('BAD_REQUEST', { detail: `${settings.path} is not an absolute path of the server` });
-  const place = await realpath(settings.path).catch(() => path.resolve(settings.path));
-  const roots = await Promise.all(sourceFolders.map((root) => realpath(root).catch(() => root)));
-  if (roots.some((root) => place === root || place.startsWith(`${root}${path.sep}`))) return;
-  throw new SerinError('FORBIDDEN', {
-    detail: roots.length === 0 ? 'this server reads no folders' : `${settings.path} is not below a folder that this server reads`,
-    hint: 'Name the folder with --source-folders where the server is started',
-  });
-}
-
 /** Makes a source or changes the one of that name. Its cursor stays unless it reads something else now. */
 export async function setSource(context: SourceContext, wanted: z.output<typeof newSource>, actor: string): Promise<SourceRow> {
   const { store, clock, changes } = context;
   const { name, dataset, settings, spec, mode, schedule, enabled } = wanted;
-  await checkPlace(settings, context);
+  await checkPlace(settings, context.sourceFolders);
   if (schedule !== null) nextTime(schedule, clock());
   specFor(spec, await findLatest(store.db, dataset), mode);
   const row = await store.transaction(async (tx) => {

@@ -12,6 +12,9 @@ import { validate } from '@serin/models/data/quality/validate';
 import { readFolders } from '@serin/models/data/read-folders';
 import type { RecordBatch } from '@serin/models/data/records/batch';
 import { openRecords } from '@serin/models/data/records/open';
+import { anyAddress, publicOnly } from '@serin/models/sources/addresses';
+import { readSource } from '@serin/models/sources/read-source';
+import type { SourceCursor } from '@serin/models/sources/source';
 import { splitBatch, splitFile } from '@serin/models/datasets/splits';
 import { anomaliesMax, type Anomaly, type DataSpec, type InputFile } from '@serin/protocol/api/datasets';
 import { SerinError } from '@serin/protocol/errors';
@@ -184,16 +187,60 @@ async function ingestFolders(folder: string, batch: Batch, { spec }: IngestReque
   };
 }
 
+interface Brought {
+  batch: Batch;
+  cursor: SourceCursor;
+  nothing?: { ok: boolean; words: string };
+}
+
+/** Fetches what is new at a source into the folder of the job, with the secrets this process was given and no others. */
+async function bring(
+  folder: string,
+  request: IngestRequest,
+  source: NonNullable<IngestRequest['source']>,
+  told: ChildTold,
+  signal: AbortSignal,
+): Promise<Brought> {
+  const into = path.join(folder, 'files');
+  await mkdir(into, { recursive: true });
+  const reading = await readSource(source.settings, source.cursor as SourceCursor, {
+    into,
+    signal,
+    secrets: (name) => process.env[name],
+    policy: source.privateUrls ? anyAddress : publicOnly,
+    limits: { readBytesMax: source.bytesMax, fileBytesMax: source.bytesMax },
+    onProgress: ({ files, bytes }) => told.progress({ stage: 'fetch', fraction: 0, message: `${files} files, ${bytes.toLocaleString('en')} bytes` }),
+  });
+  const { cursor, findings, words } = reading;
+  const batch = reading.files.map(({ name, file, sha256, bytes, time }) => ({
+    path: name,
+    at: file,
+    sha256,
+    bytes,
+    source: name,
+    ...(time === undefined ? {} : { time }),
+  }));
+  if (findings.length > 0) return { batch: [], cursor, nothing: { ok: false, words } };
+  return batch.length === 0 ? { batch, cursor, nothing: { ok: true, words } } : { batch, cursor };
+}
+
 /** Reads, profiles and validates a batch. What it finds is all it leaves: whoever started it decides what becomes of it. */
 export async function runIngestJob(folder: string, request: IngestRequest, told: ChildTold, signal: AbortSignal): Promise<void> {
   const known = new Set<string>(request.known);
-  const batch = request.files.filter(({ sha256 }) => !known.has(sha256));
+  const brought = request.source === null ? undefined : await bring(folder, request, request.source, told, signal);
+  if (brought?.nothing !== undefined) {
+    await writeIngestResult(folder, { ...blank, cursor: brought.cursor, nothing: brought.nothing });
+    return;
+  }
+  const given: Batch = brought?.batch ?? request.files;
+  const batch = given.filter(({ sha256 }) => !known.has(sha256));
   if (batch.length === 0) {
     const words = 'nothing new: every file is there already';
-    await writeIngestResult(folder, { ...blank, nothing: { ok: true, words } });
+    await writeIngestResult(folder, { ...blank, cursor: brought?.cursor ?? null, nothing: { ok: true, words } });
     return;
   }
   const isFolders = request.spec.kind === 'images' || request.spec.format === 'folders';
   const { result, ...files } = isFolders ? await ingestFolders(folder, batch, request, told, signal) : await ingestRecords(batch, request, told, signal);
-  await writeIngestResult(folder, result, files);
+  const own = brought === undefined ? [] : batch.map(({ at, sha256 }) => ({ file: path.relative(folder, at), sha256 }));
+  await writeIngestResult(folder, { ...result, cursor: brought?.cursor ?? null, brought: own }, files);
 }

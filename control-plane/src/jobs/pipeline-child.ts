@@ -58,11 +58,7 @@ export async function runPipelineJob(folder: string, request: PipelineJobRequest
       },
       onNote: told.note,
     });
-    await writeRunResult(folder, {
-      report: result.report,
-      ...(result.metric === undefined ? {} : { metric: result.metric }),
-      ...(result.version === undefined ? {} : { version: result.version }),
-    });
+    await writeRunResult(folder, result);
   } finally {
     clearInterval(telling);
     tell();

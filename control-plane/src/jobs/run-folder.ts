@@ -1,13 +1,13 @@
 import { mkdir, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod/mini';
-import type { Champion, PipelineReport, PipelineRequest } from '@serin/models/pipeline/run-pipeline';
+import type { Champion, PipelineRequest, PipelineResult } from '@serin/models/pipeline/run-pipeline';
 import type { TrainedVersion } from '@serin/models/package/version';
 import { dataSpec, inputFile } from '@serin/protocol/api/datasets';
 import { parameterValue, runDetail } from '@serin/protocol/api/runs';
 import { SerinError } from '@serin/protocol/errors';
 import { modelName, versionNumber } from '@serin/protocol/ids';
-import { pipelineFile, stageNames } from '@serin/protocol/pipeline';
+import { metricName, pipelineFile, stageNames, type MetricName } from '@serin/protocol/pipeline';
 import { writeFileDurably } from '@serin/node/files';
 import { readResult, writeResult } from './folder.ts';
 
@@ -57,11 +57,13 @@ export type RunNews = z.infer<typeof runNews>;
 const championModel = 'champion.onnx';
 const championPreprocessing = 'champion-preprocessing.json';
 const reportFile = 'report.json';
-const runResult = z.object({ report: runReport, metric: z.nullable(z.number()) });
+const runResult = z.object({ report: runReport, metric: z.nullable(z.number()), comparedBy: z.nullable(metricName) });
 
 export interface RunResult {
   report: RunReportPart;
   metric: number | null;
+  /** What trials are compared by, once the data is known. */
+  comparedBy: MetricName | null;
   version: TrainedVersion | undefined;
 }
 
@@ -101,9 +103,12 @@ export async function openPipelineRequest(folder: string, request: PipelineJobRe
 }
 
 /** The report comes last: with it the folder counts as finished. */
-export async function writeRunResult(folder: string, result: { report: PipelineReport; metric?: number; version?: TrainedVersion }): Promise<void> {
+export async function writeRunResult(folder: string, result: PipelineResult): Promise<void> {
   if (result.version !== undefined) await writeResult(folder, result.version);
-  await writeFileDurably(path.join(folder, reportFile), JSON.stringify({ report: result.report, metric: result.metric ?? null }));
+  const { report, metric = null, comparedBy = null } = result;
+  // A figure that could not be measured is no figure.
+  const metrics = Object.fromEntries(Object.entries(report.metrics).filter(([, value]) => Number.isFinite(value)));
+  await writeFileDurably(path.join(folder, reportFile), JSON.stringify({ report: { ...report, metrics }, metric, comparedBy }));
 }
 
 export async function readRunResult(folder: string): Promise<RunResult | undefined> {

@@ -58,6 +58,7 @@ async function layOut(blobs: BlobStore, root: string, named: string, inputs: rea
 async function requestOf(context: PipelineJobContext, folder: string, { run, file }: Loaded): Promise<Omit<PipelineJobRequest, 'kind' | 'fresh'>> {
   const { store, blobs, cacheFolder, cacheBytesMax, threads } = context;
   const inputs: Record<string, string> = {};
+  for (const { path: name, sha256 } of run.inputs) inputs[name] = blobs.locate(digest.parse(sha256));
   for (const [index, named] of namedPaths(file).entries()) {
     const own = run.inputs.find(({ path: input }) => input === named);
     inputs[named] =
@@ -90,14 +91,15 @@ export function createPipelineJobs(context: PipelineJobContext): JobHandler {
   const told = (run: string): void => changes.tell({ type: 'run', id: run });
 
   /** The stages before the search are done: from here on its trials work on what they cached. */
-  async function beginSearch({ run, file }: Loaded, { report }: RunResult, wait: (tx: Db, message: string) => Promise<void>): Promise<void> {
+  async function beginSearch({ run, file }: Loaded, { report, comparedBy }: RunResult, wait: (tx: Db, message: string) => Promise<void>): Promise<void> {
     const step = await store.transaction(async (tx) => {
       const row = await lockRun(tx, run.id);
-      const search = startedSearch(file);
+      const search = comparedBy === null ? undefined : startedSearch(file, comparedBy);
       if (row === undefined || search === undefined) throw new SerinError('CONFLICT', { detail: `the run ${run.id} is gone` });
-      await growRun(tx, row, report);
+      const stages = mergeStages(row, report.stages);
+      await growRun(tx, row, { ...report, stages });
       await wait(tx, 'searching');
-      return advanceSearch(tx, { ...row, stages: report.stages }, row.search ?? search, context.trialsAtOnce, clock());
+      return advanceSearch(tx, { ...row, stages }, row.search ?? search, context.trialsAtOnce, clock());
     });
     for (const id of step.jobs) changes.tell({ type: 'job', id });
   }

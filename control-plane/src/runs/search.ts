@@ -1,4 +1,5 @@
 import { and, eq, inArray, sql } from 'drizzle-orm';
+import { betterOf } from '@serin/models/pipeline/metrics';
 import { bestTrial, isFinished, nextTrials, startSearch, tellFailure, type SearchState, type SearchTask } from '@serin/models/search/asha';
 import { hasBudget } from '@serin/models/search/space';
 import type { Run, RunStage } from '@serin/protocol/api/runs';
@@ -15,13 +16,9 @@ import { breakRun } from './record.ts';
  * transaction what is tried next, so nothing waits for a service, and any number of workers and servers may take part.
  */
 
-const lowerIsBetter = new Set<MetricName>(['logLoss', 'brier', 'ece', 'cost', 'rmse', 'mae']);
-
-export function startedSearch(file: PipelineFile): SearchState | undefined {
+export function startedSearch(file: PipelineFile, metric: MetricName): SearchState | undefined {
   if (file.search === undefined) return undefined;
-  const metric = file.evaluate.metric ?? (file.task === 'regression' ? 'rmse' : 'auc');
-  const better = lowerIsBetter.has(metric) ? 'lower' : 'higher';
-  return startSearch({ settings: file.search, seed: file.seed, better, rungs: hasBudget(file.train.kind) });
+  return startSearch({ settings: file.search, seed: file.seed, better: betterOf(metric), rungs: hasBudget(file.train.kind) });
 }
 
 /** The row of the run, held until the transaction ends: trials that end at once decide one after the other. */
