@@ -5,6 +5,7 @@ import { parseArgs, stripVTControlCharacters } from 'node:util';
 import { seededRandom } from '@serin/inference/random';
 import { SerinError, asSerinError, describeError } from '@serin/protocol/errors';
 
+import { importFile } from '../tfjs/import-file.ts';
 import { findFaults, checkModel } from './check.ts';
 import { compareModels } from './compare.ts';
 import { dumpModel } from './dump.ts';
@@ -29,9 +30,15 @@ const help = `Usage: npm run --silent onnx -- COMMAND FILE [OUT] [options]
   dump FILE           its graph as text: inputs, weights with their range, a line for each node
   summary FILE        operators, parameters, multiply-adds and memory of one run
   simplify FILE OUT   writes a model that computes the same with fewer nodes
+  import-tfjs FOLDER OUT
+                      writes what a TensorFlow.js Layers model (a folder or its model.json) computes;
+                      docs/tfjs.md says what is read
 
   --dim NAME=SIZE     size of a free dimension, such as the batch; 1 without it. May be repeated
   --json              summary as JSON
+  -o, --output OUT    another way to name OUT
+  --unroll            import-tfjs: recurrent layers step by step, so that they can be trained further
+  --no-check          import-tfjs: do not compare with tfjs where that is installed
   --max-mb N          largest file to read, weights in other files included; ${modelBytesMax / 2 ** 20} without it
   --help
 `;
@@ -46,6 +53,8 @@ interface Request {
   readonly out: string | undefined;
   readonly dimensions: Record<string, number>;
   readonly json: boolean;
+  readonly unroll: boolean;
+  readonly compare: boolean;
   readonly sizeBytesMax: number;
 }
 
@@ -54,7 +63,7 @@ export async function runOnnxCommand(argv: readonly string[], streams: Streams):
   const say = (text: string): void => streams.err(`onnx: ${printable(text)}\n`);
   try {
     const { positionals, values } = readArguments(argv);
-    const [name = '', file = '', out, ...rest] = positionals;
+    const [name = '', file = '', ...rest] = [...positionals, ...(values.output === undefined ? [] : [values.output])];
     if (values.help === true) {
       streams.out(help);
       return exitCodes.ok;
@@ -62,10 +71,11 @@ export async function runOnnxCommand(argv: readonly string[], streams: Streams):
     const act = Object.hasOwn(commands, name) ? commands[name as keyof typeof commands] : undefined;
     if (act === undefined) throw new UsageError(name === '' ? 'no command is given' : `there is no command "${name}"`);
     if (file === '') throw new UsageError('no file is given');
-    if ((name === 'simplify') !== (out !== undefined) || rest.length > 0)
-      throw new UsageError(name === 'simplify' ? 'it takes a file to read and one to write' : 'one file is enough');
+    const writes = writers.has(name);
+    if (rest.length !== (writes ? 1 : 0)) throw new UsageError(writes ? 'it takes a file to read and one to write' : 'one file is enough');
     const dimensions = Object.fromEntries((values.dim ?? []).map(readDimension));
-    return await act({ file, out, dimensions, json: values.json === true, sizeBytesMax: readSize(values['max-mb']) }, streams, say);
+    const flags = { json: values.json === true, unroll: values.unroll === true, compare: values['no-check'] !== true };
+    return await act({ file, out: rest[0], dimensions, ...flags, sizeBytesMax: readSize(values['max-mb']) }, streams, say);
   } catch (error) {
     if (error instanceof UsageError) {
       say(`${error.message}. See --help.`);
@@ -80,7 +90,15 @@ export async function runOnnxCommand(argv: readonly string[], streams: Streams):
 const printable = (text: string): string => stripVTControlCharacters(text).replace(/\p{C}+/gu, ' ');
 
 function readArguments(argv: readonly string[]) {
-  const options = { dim: { type: 'string', multiple: true }, json: { type: 'boolean' }, 'max-mb': { type: 'string' }, help: { type: 'boolean' } } as const;
+  const options = {
+    dim: { type: 'string', multiple: true },
+    json: { type: 'boolean' },
+    'max-mb': { type: 'string' },
+    output: { type: 'string', short: 'o' },
+    unroll: { type: 'boolean' },
+    'no-check': { type: 'boolean' },
+    help: { type: 'boolean' },
+  } as const;
   try {
     return parseArgs({ args: [...argv], options, allowPositionals: true });
   } catch (cause) {
@@ -103,12 +121,18 @@ function readSize(text: string | undefined): number {
 
 type Command = (request: Request, streams: Streams, say: (text: string) => void) => Promise<number>;
 
-/** Makes sure that the sizes given are sizes of something, and says what is taken for the others. */
-function sizesFor(model: Model, { dimensions }: Request, say: (text: string) => void): InferOptions {
+/** The free dimensions; the sizes given must be sizes of some of them. */
+function freeDimensions(model: Model, { dimensions }: Request): ReadonlySet<string> {
   const free = new Set(model.graph.inputs.flatMap(({ dims }) => dims.filter((dim) => typeof dim === 'string')));
   const unknown = Object.keys(dimensions).find((name) => !free.has(name));
   if (unknown !== undefined) throw new UsageError(`no dimension is called ${unknown}; there are ${[...free].join(', ') || 'none that are free'}`);
-  const taken = [...free].filter((name) => dimensions[name] === undefined);
+  return free;
+}
+
+/** Makes sure that the sizes given are sizes of something, and says what is taken for the others. */
+function sizesFor(model: Model, request: Request, say: (text: string) => void): InferOptions {
+  const { dimensions } = request;
+  const taken = [...freeDimensions(model, request)].filter((name) => dimensions[name] === undefined);
   if (taken.length > 0) say(`${taken.join(', ')} taken as 1; --dim ${taken[0] ?? ''}=SIZE says otherwise`);
   return { dimensions, otherwise: 1 };
 }
@@ -165,6 +189,14 @@ const simplifyFile: Command = async (request, { out }, say) => {
   return exitCodes.ok;
 };
 
+const importTfjs: Command = async (request, { out }, say) => {
+  const { model, lines } = await importFile(request.file, { ...request, say });
+  freeDimensions(model, request);
+  await writeWhole(request.out ?? '', writeModel(model));
+  for (const line of lines) out(`${printable(line)}\n`);
+  return exitCodes.ok;
+};
+
 async function differenceBetween(before: Model, after: Model, options: InferOptions, say: (text: string) => void): Promise<number | undefined> {
   try {
     return await compareModels(before, after, seededRandom(1), options);
@@ -195,4 +227,5 @@ async function writeWhole(file: string, bytes: Uint8Array): Promise<void> {
   }
 }
 
-const commands = { check, dump, summary, simplify: simplifyFile } as const satisfies Record<string, Command>;
+const commands = { check, dump, summary, simplify: simplifyFile, 'import-tfjs': importTfjs } as const satisfies Record<string, Command>;
+const writers: ReadonlySet<string> = new Set(['simplify', 'import-tfjs']);

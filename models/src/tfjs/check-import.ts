@@ -13,7 +13,7 @@ export function drawInputs({ model, rows }: ImportedModel, random: Random, optio
 }
 
 function draw(input: ValueInfo, rows: number | undefined, random: Random, options: InferOptions): Tensor {
-  const dims = bindDims(input, { otherwise: 8, ...options, dimensions: { N: 2, ...options.dimensions } }) ?? [];
+  const dims = bindDims(input, { otherwise: 32, ...options, dimensions: { N: 2, ...options.dimensions } }) ?? [];
   const value = (): number => (rows === undefined ? random.between(-1, 1) : random.integer(rows));
   const length = elementCount(dims);
   return input.type === 'int32'

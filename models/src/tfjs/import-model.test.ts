@@ -41,6 +41,9 @@ const draw = (dims: readonly number[], label: string): Tensor<'float32'> => {
   );
 };
 
+/** The values of the only input. */
+const floatsOf = (inputs: ReadonlyMap<string, Tensor>): number[] => [...inputs.values()].flatMap(({ data }) => Array.from(data as Float32Array));
+
 const imported = (document: Entry, weights: Readonly<Record<string, readonly number[]>>, options: ImportOptions = {}) =>
   importNetwork(readTopology(document), new Map(Object.entries(weights).map(([name, dims]) => [name, draw(dims, name)])), options);
 
@@ -49,7 +52,7 @@ test('a causal convolution sees what was, as if zeros had come before', async ()
   const weights = { 'layer 0/kernel': [3, 2, 4] };
   const causal = imported(sequential([{ ...settings, padding: 'causal' }], [null, 9, 2]), weights);
   const inputs = drawInputs(causal, seededRandom(1));
-  const x = tf.tensor([...(inputs.values().next().value?.data as Float32Array)], [2, 9, 2]);
+  const x = tf.tensor(floatsOf(inputs), [2, 9, 2]);
   const kernel = draw([3, 2, 4], 'layer 0/kernel');
   const padded = tf.pad(x, [
     [0, 0],
@@ -84,7 +87,7 @@ test.each([false, true])('a GRU that resets after the product, which tfjs does n
   const weights = { 'layer 0/gru_cell/kernel': [2, 9], 'layer 0/gru_cell/recurrent_kernel': [3, 9], 'layer 0/gru_cell/bias': [2, 9] };
   const model = imported(sequential([gru], [1, 5, 2]), weights, { unroll });
   const inputs = drawInputs(model, seededRandom(1));
-  const values = [...(inputs.values().next().value?.data as Float32Array)];
+  const values = floatsOf(inputs);
   const [kernel, recurrent, bias] = Object.entries(weights).map(([name, dims]) => draw(dims, name)) as [Tensor, Tensor, Tensor];
   let state = [0, 0, 0];
   for (let step = 0; step < 5; step += 1) state = resetAfterStep(values.slice(2 * step, 2 * step + 2), state, kernel, recurrent, bias);
