@@ -125,7 +125,7 @@ export const errorCatalogue = {
   PROTOCOL_UNSUPPORTED: { message: 'The device speaks a protocol this server does not', hint: 'Update the older side', status: 400 },
   TOPIC_UNKNOWN: { message: 'A message came on a topic nobody owns', hint: 'It was counted and ignored', status: 400 },
   // models
-  MODEL_INVALID: { message: 'The file is not an ONNX model that can be served', hint: 'The details say what is wrong', status: 400 },
+  MODEL_INVALID: { message: 'The file is not a model that can be served', hint: 'The details say what is wrong', status: 400 },
   MODEL_UNSUPPORTED: { message: 'The model uses something that is not supported', hint: 'The details name it', status: 400 },
   TRAINING_DIVERGED: { message: 'The loss became infinite or not a number', hint: 'Lower the learning rate, or look for broken examples', status: 500 },
   TRAINING_DATA_INSUFFICIENT: { message: 'There are too few labelled examples', hint: 'Collect more and try again', status: 400 },

@@ -20,6 +20,7 @@ function readRecurrent({ className, config }: LayerSpec): Recurrent {
   const kind = kinds.find((each) => each === className);
   if (kind === undefined) throw unsupported(`${config.title} is no recurrent layer that is known`, `Use ${kinds.join(', ')}`);
   config.only('stateful', [false], 'Pass the states as inputs of the model and give them back as outputs (returnState)');
+  config.only('time_major', [false], 'Put the batch first');
   return {
     cell: readCell(kind, config),
     goesBackwards: config.flag('go_backwards', false),
