@@ -6,7 +6,18 @@ import type { Digest } from '@serin/protocol/ids';
 
 import type { Cell } from '../data/records/batch.ts';
 import { throwIfCancelled } from '../train/cancellation.ts';
-import { findShrinking, held, nothingNew, secretOf, sourceFault, writeWholeFile, type SourceContext, type SourceCursor, type SourceReader } from './source.ts';
+import {
+  findShrinking,
+  held,
+  nothingNew,
+  secretOf,
+  sourceFault,
+  withRetries,
+  writeWholeFile,
+  type SourceContext,
+  type SourceCursor,
+  type SourceReader,
+} from './source.ts';
 
 /** Some rows of the answer to a query. */
 export interface SqlRows {
@@ -30,6 +41,7 @@ export interface SqlClient {
   close(): Promise<void>;
 }
 
+/** Connects; what may go through later is thrown as PassingFault. */
 export type OpenSql = (url: string, options: { readonly timeoutMs: number; readonly signal: AbortSignal | undefined }) => Promise<SqlClient>;
 
 const rowsAtOnce = 1000;
@@ -77,7 +89,8 @@ export const readSql: SourceReader<'sql'> = async (settings, cursor, context) =>
     .digest('hex')
     .slice(0, 16);
   const before = parseCursor(cursor, mark);
-  const client = await context.sql(secretOf(context, settings.urlSecret), { timeoutMs: context.limits.stallMs, signal: context.signal });
+  const { sql } = context;
+  const client = await withRetries(context, () => sql(secretOf(context, settings.urlSecret), { timeoutMs: context.limits.stallMs, signal: context.signal }));
   // Each read of an incremental source is a file of its own.
   const name = incremental ? `rows-${new Date(context.now()).toISOString().replaceAll(/[:.]/g, '-')}.jsonl` : 'rows.jsonl';
   try {
