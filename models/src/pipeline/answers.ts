@@ -7,7 +7,7 @@ import type { Tensor } from '../onnx/graph.ts';
 import { openSession, runtimeTensor } from '../onnx/session.ts';
 import { throwIfCancelled } from '../train/cancellation.ts';
 import { featuresOf } from '../trees/feature-matrix.ts';
-import type { DataFacts, Part } from './part.ts';
+import type { LearningFacts, Part } from './part.ts';
 import { recordOf } from './part.ts';
 
 /** What a model says of the rows of a part: probabilities row by row, or one value each. */
@@ -23,7 +23,7 @@ export type Feeds = Readonly<Record<string, Tensor>>;
 /** Inputs of a model for rows of a part, by the same rules as on a device. */
 export type Feeder = (from: number, to: number) => Feeds;
 
-export function feederOf(preprocessing: Preprocessing | undefined, part: Part, frame: DataFacts['frame']): Feeder {
+export function feederOf(preprocessing: Preprocessing | undefined, part: Part, frame: LearningFacts['frame']): Feeder {
   if (preprocessing === undefined) return pixelFeeder(part, frame);
   if (preprocessing.kind === 'table') {
     const { values, columns, rows } = featuresOf(
@@ -59,7 +59,7 @@ function withAbsent(table: Table, names: readonly string[]): Table {
   };
 }
 
-function pixelFeeder({ pixels, rows }: Part, frame: DataFacts['frame']): Feeder {
+function pixelFeeder({ pixels, rows }: Part, frame: LearningFacts['frame']): Feeder {
   if (pixels === undefined || frame === null)
     throw new SerinError('MODEL_UNSUPPORTED', { detail: 'a model without preprocessing takes pictures, and these rows are none' });
   const { size, channels } = frame;
@@ -68,7 +68,6 @@ function pixelFeeder({ pixels, rows }: Part, frame: DataFacts['frame']): Feeder 
 }
 
 export interface AnswerOptions {
-  readonly threads: number;
   readonly signal: AbortSignal | undefined;
   readonly onRows?: (done: number) => void;
 }
@@ -80,12 +79,13 @@ export async function answersOf(
   model: Uint8Array,
   preprocessing: Preprocessing | undefined,
   part: Part,
-  frame: DataFacts['frame'],
+  frame: LearningFacts['frame'],
   options: AnswerOptions,
 ): Promise<Answers> {
   const feeder = feederOf(preprocessing, part, frame);
   const step = preprocessing === undefined ? rowsPerRun.pictures : preprocessing.kind === 'table' ? rowsPerRun.records : rowsPerRun.texts;
-  const session = await openSession(model, { threads: options.threads });
+  // One thread: how a sum is shared among several shows in its last digits, and figures must not depend on that.
+  const session = await openSession(model);
   try {
     const name = session.outputNames.includes('value') ? 'value' : 'probabilities';
     let found: { values: Float32Array; width: number } | undefined;

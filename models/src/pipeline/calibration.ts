@@ -112,7 +112,7 @@ export function calibratedModel(model: Model, { scale, bias }: Calibration): Mod
   const builder = createGraphBuilder(graph.name);
   for (const { name, type, dims } of graph.inputs) builder.input(name, type, dims);
   for (const [name, tensor] of graph.initialisers) builder.constant(tensor, name);
-  for (const node of graph.nodes) builder.append({ ...node, inputs: node.inputs.map(rename), outputs: node.outputs.map(rename) });
+  for (const node of graph.nodes) builder.append({ ...node, name: rename(node.name), inputs: node.inputs.map(rename), outputs: node.outputs.map(rename) });
   const clipped = builder.add('Clip', [inner, builder.constant(scalar(least)), builder.constant(scalar(1))]);
   const scaled = builder.add('Mul', [builder.add('Log', [clipped]), builder.constant(scalar(scale))]);
   const moved = builder.add('Add', [scaled, builder.constant(floats([1, bias.length], bias))]);

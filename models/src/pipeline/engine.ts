@@ -18,6 +18,7 @@ export interface EngineSettings {
   readonly stages: readonly Stage[];
   readonly cache: StageCache;
   readonly threads: number;
+  readonly checkpointSeconds: number;
   readonly fresh: boolean;
   readonly locate: (path: string) => string;
   readonly hooks: PipelineHooks;
@@ -151,7 +152,7 @@ interface Listening {
 }
 
 function contextOf(stage: Stage, plan: Plan, settings: EngineSettings, made: Progressed, workFolder: string): Listening {
-  const { hooks, threads, locate, runTrial } = settings;
+  const { hooks, threads, checkpointSeconds, locate, runTrial } = settings;
   const now = nowOf(hooks);
   const curves = new Map<string, Curve>();
   const notes: string[] = [];
@@ -165,6 +166,7 @@ function contextOf(stage: Stage, plan: Plan, settings: EngineSettings, made: Pro
   const context: StageContext = {
     plan,
     threads,
+    checkpointSeconds,
     signal: hooks.signal,
     now,
     workFolder,

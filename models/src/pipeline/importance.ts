@@ -29,7 +29,7 @@ export async function importanceOf(
   const sample = pickRows(part, firstOf(random.fork('rows'), part.rows));
   const deciding = { threshold: facts.positive === null ? null : 0.5, costs: null };
   const judge = async (one: Part): Promise<number> => {
-    const answers = await answersOf(bytes, preprocessing, one, facts.frame, { threads: context.threads, signal: context.signal });
+    const answers = await answersOf(bytes, preprocessing, one, facts.frame, { signal: context.signal });
     return valueOf(metricsOf(answers, one.labels, facts, deciding)[metric === 'cost' ? 'logLoss' : metric], one.rows);
   };
   const whole = await judge(sample);

@@ -15,20 +15,26 @@ export interface Part {
   readonly pixels: Uint8Array | undefined;
 }
 
-/** What is the same for all parts. */
-export interface DataFacts {
+/** What is the same for all parts, as far as a training goes. */
+export interface LearningFacts {
   readonly kind: 'table' | 'text' | 'images';
   readonly task: 'classification' | 'regression';
   /** Names of the classes; empty for regression. */
   readonly labels: readonly string[];
-  /** The class that is looked for, where there are two. */
-  readonly positive: number | null;
   /** Columns a table model may learn from, fields a text is read from. */
   readonly features: readonly string[];
-  readonly slices: readonly string[];
   readonly frame: { readonly size: number; readonly channels: 1 | 3 } | null;
   readonly rows: { readonly train: number; readonly validation: number; readonly test: number };
 }
+
+/** What only judging asks about; apart from the others, so that asking otherwise trains nothing again. */
+export interface JudgingFacts {
+  /** The class that is looked for, where there are two. */
+  readonly positive: number | null;
+  readonly slices: readonly string[];
+}
+
+export type DataFacts = LearningFacts & JudgingFacts;
 
 export const encodeJson = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
 export const decodeJson = <Value>(bytes: Uint8Array): Value => JSON.parse(new TextDecoder().decode(bytes)) as Value;

@@ -34,6 +34,8 @@ export interface PipelineRequest {
   readonly cacheBytesMax?: number | undefined;
   readonly champion?: Champion | undefined;
   readonly threads: number;
+  /** How often a training writes down where it stands; every 10 s unless said otherwise. */
+  readonly checkpointSeconds?: number | undefined;
   /** Every stage again, whatever is cached. What comes out is cached all the same. */
   readonly fresh?: boolean | undefined;
   /** Overrides of `train` by name, `leaves` say: what a trial tries. */

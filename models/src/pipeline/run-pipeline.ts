@@ -69,6 +69,7 @@ async function runWith(cache: StageCache, file: PipelineFile, request: PipelineR
     stages: stageTable,
     cache,
     threads: request.threads,
+    checkpointSeconds: request.checkpointSeconds ?? checkpointSecondsDefault,
     fresh: request.fresh ?? false,
     locate: request.inputs,
     hooks: tell,
@@ -179,6 +180,7 @@ const nothingYet: Required<ReportPart> = {
   data: null,
 };
 
+const checkpointSecondsDefault = 10;
 const artifactsMax = 64;
 const seriesMax = 32;
 

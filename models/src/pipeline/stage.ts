@@ -67,6 +67,7 @@ export interface StageContext {
   locate(path: string): string;
   /** For checkpoints: what lies there is found again after a kill. */
   readonly workFolder: string;
+  readonly checkpointSeconds: number;
   progress(fraction: number | null, message: string, more?: { readonly rate?: string; readonly remainingSeconds?: number }): void;
   point(series: string, step: number, value: number): void;
   note(line: string): void;

@@ -11,6 +11,7 @@ import { applyCalibration, calibratedModel, calibrate, type Calibration } from '
 import { importanceOf } from '../importance.ts';
 import { comparePair, constantAnswers, decidingOf, slicesOf } from '../judging.ts';
 import { decisionsOf, mainMetric, metricsOf, valueOf, type Deciding } from '../metrics.ts';
+import { readFacts } from '../facts.ts';
 import { decodeJson, decodePart, encodeJson, type DataFacts, type Part } from '../part.ts';
 import type { Stage, StageContext, StageOutcome } from '../stage.ts';
 import type { BaselineFacts, ModelFacts } from './train.ts';
@@ -35,13 +36,14 @@ export const evaluate: Stage = {
   reads: ({ trial }) => [
     'split/validation.bin',
     'split/facts.json',
+    'split/asked.json',
     'train/model.onnx',
     'train/model.json',
     ...(trial ? [] : (['split/test.bin', 'train/baseline.onnx', 'train/baseline.json', 'train/explainer.bin'] as const)),
   ],
   runtime: true,
   run: async (context) => {
-    const facts = decodeJson<DataFacts>(await context.read('split/facts.json'));
+    const facts = await readFacts(context);
     const model = decodeJson<ModelFacts>(await context.read('train/model.json'));
     const bytes = await context.read('train/model.onnx');
     const validation = decodePart(await context.read('split/validation.bin'));
@@ -62,7 +64,6 @@ const answer = (
   what: string,
 ): Promise<Answers> =>
   answersOf(bytes, model.preprocessing ?? undefined, part, frame, {
-    threads: context.threads,
     signal: context.signal,
     onRows: (done) => context.progress(done / Math.max(1, part.rows), `${what}: ${done} of ${part.rows} records`),
   });

@@ -7,7 +7,8 @@ import { answersOf, relabel } from '../answers.ts';
 import { shown } from '../figures.ts';
 import { comparePair } from '../judging.ts';
 import { metricsOf, type Deciding } from '../metrics.ts';
-import { decodeJson, decodePart, encodeJson, type DataFacts } from '../part.ts';
+import { readFacts } from '../facts.ts';
+import { decodeJson, decodePart, encodeJson } from '../part.ts';
 import type { Champion } from '../request.ts';
 import type { Plan, Stage, StageContext } from '../stage.ts';
 import type { Evaluated } from './evaluate.ts';
@@ -29,7 +30,7 @@ export const gate: Stage = {
     'evaluate/model.onnx',
     'train/model.onnx',
     'quantise/model.u8s8.onnx',
-    ...(champion === undefined ? [] : (['split/test.bin', 'split/facts.json', 'train/model.json'] as const)),
+    ...(champion === undefined ? [] : (['split/test.bin', 'split/facts.json', 'split/asked.json', 'train/model.json'] as const)),
   ],
   runtime: true,
   run: async (context) => {
@@ -93,10 +94,10 @@ async function championCheck(context: StageContext, champion: Champion, { metric
   const name = 'against_champion';
   const limit = -settings.inferiorityMax;
   try {
-    const facts = decodeJson<DataFacts>(await context.read('split/facts.json'));
+    const facts = await readFacts(context);
     const test = decodePart(await context.read('split/test.bin'));
     const own = decodeJson<ModelFacts>(await context.read('train/model.json'));
-    const options = { threads: context.threads, signal: context.signal };
+    const options = { signal: context.signal };
     const challenger = await answersOf(await deployedModel(context), own.preprocessing ?? undefined, test, facts.frame, options);
     const preprocessing = champion.preprocessing === undefined ? undefined : preprocessingSchema.parse(decodeJson(champion.preprocessing));
     const theirs = await answersOf(champion.model, preprocessing, test, facts.frame, options);

@@ -15,7 +15,7 @@ import { makeProfile } from '../../package/profile.ts';
 import { jsonBytes, type TrainedVersion } from '../../package/version.ts';
 import { featuresOf } from '../../trees/feature-matrix.ts';
 import { answersOf, feederOf } from '../answers.ts';
-import { decodeJson, decodePart, encodeJson, recordOf, type DataFacts, type Part } from '../part.ts';
+import { decodeJson, decodePart, encodeJson, recordOf, type LearningFacts, type Part } from '../part.ts';
 import type { Stage, StageContext } from '../stage.ts';
 import type { Evaluated } from './evaluate.ts';
 import { readVerdict } from './gate.ts';
@@ -50,7 +50,7 @@ export const pack: Stage = {
   ],
   runtime: true,
   run: async (context) => {
-    const facts = decodeJson<DataFacts>(await context.read('split/facts.json'));
+    const facts = decodeJson<LearningFacts>(await context.read('split/facts.json'));
     const trained = decodeJson<ModelFacts>(await context.read('train/model.json'));
     const evaluated = decodeJson<Evaluated>(await context.read('evaluate/evaluation.json'));
     const test = decodePart(await context.read('split/test.bin'));
@@ -105,7 +105,7 @@ const specsOf = ({ graph }: Model, which: 'inputs' | 'outputs'): TrainedVersion[
   graph[which].map(({ name, type, dims }) => ({ name, dtype: dtypes[type] ?? 'float32', shape: dims.map((dim) => (typeof dim === 'number' ? dim : -1)) }));
 
 /** Real records, one a vector, as a device will be asked. */
-async function goldenOf(model: Uint8Array, variant: Variant, preprocessing: Preprocessing | undefined, test: Part, facts: DataFacts) {
+async function goldenOf(model: Uint8Array, variant: Variant, preprocessing: Preprocessing | undefined, test: Part, facts: LearningFacts) {
   const session = await openSession(model);
   try {
     const feeder = feederOf(preprocessing, test, facts.frame);
@@ -128,16 +128,16 @@ async function statisticsOf(
   bytes: Uint8Array,
   preprocessing: Preprocessing | undefined,
   test: Part,
-  facts: DataFacts,
+  facts: LearningFacts,
 ): Promise<Record<string, ArrayLike<number>>> {
-  const { values, width } = await answersOf(bytes, preprocessing, test, facts.frame, { threads: context.threads, signal: context.signal });
+  const { values, width } = await answersOf(bytes, preprocessing, test, facts.frame, { signal: context.signal });
   const statistics: Record<string, ArrayLike<number>> = inputStatistics(preprocessing, test, facts);
   if (facts.task === 'regression') statistics[answerStatistic] = values;
   else statistics['confidence'] = Float64Array.from({ length: test.rows }, (_, row) => readProbabilities(values, width, row * width).confidence);
   return statistics;
 }
 
-function inputStatistics(preprocessing: Preprocessing | undefined, test: Part, facts: DataFacts): Record<string, ArrayLike<number>> {
+function inputStatistics(preprocessing: Preprocessing | undefined, test: Part, facts: LearningFacts): Record<string, ArrayLike<number>> {
   if (preprocessing === undefined) return pictureStatistics(test, facts);
   if (preprocessing.kind === 'text') {
     const names = [...new Set(preprocessing.fields.map(({ name }) => name))];
@@ -155,7 +155,7 @@ function inputStatistics(preprocessing: Preprocessing | undefined, test: Part, f
   return Object.fromEntries(found.slice(0, statisticsPerWindowMax - 1));
 }
 
-function pictureStatistics({ pixels, rows }: Part, { frame }: DataFacts): Record<string, ArrayLike<number>> {
+function pictureStatistics({ pixels, rows }: Part, { frame }: LearningFacts): Record<string, ArrayLike<number>> {
   const found = Object.fromEntries(imageStatisticNames.map((name) => [name, new Float64Array(rows)]));
   if (pixels === undefined || frame === null) return found;
   const { size, channels } = frame;

@@ -4,7 +4,7 @@ import { readModel, writeModel } from '../../onnx/model-file.ts';
 import { openSession, runtimeTensor, type Session } from '../../onnx/session.ts';
 import { quantise as quantiseModel } from '../../quantise/quantise.ts';
 import { answersOf, feederOf } from '../answers.ts';
-import { decodeJson, decodePart, type DataFacts, type Part } from '../part.ts';
+import { decodeJson, decodePart, type LearningFacts, type Part } from '../part.ts';
 import type { Stage, StageContext, StageOutcome } from '../stage.ts';
 
 const lossMax = 0.01;
@@ -26,7 +26,7 @@ export const quantise: Stage = {
       : `${train.kind} is small already; 8 bits would cost accuracy and win no time`;
   },
   run: async (context) => {
-    const facts = decodeJson<DataFacts>(await context.read('split/facts.json'));
+    const facts = decodeJson<LearningFacts>(await context.read('split/facts.json'));
     const bytes = await deployedModel(context);
     const train = decodePart(await context.read('split/train.bin'));
     const validation = decodePart(await context.read('split/validation.bin'));
@@ -47,7 +47,7 @@ export const deployedModel = (context: StageContext): Promise<Uint8Array> =>
   context.read(context.has('evaluate/model.onnx') ? 'evaluate/model.onnx' : 'train/model.onnx');
 
 interface Candidates {
-  readonly facts: DataFacts;
+  readonly facts: LearningFacts;
   readonly bytes: Uint8Array;
   readonly small: Uint8Array;
   readonly validation: Part;
@@ -55,7 +55,7 @@ interface Candidates {
 
 async function decide(context: StageContext, { facts, bytes, small, validation }: Candidates): Promise<StageOutcome> {
   const rightOf = async (model: Uint8Array): Promise<number> => {
-    const { values, width } = await answersOf(model, undefined, validation, facts.frame, { threads: context.threads, signal: context.signal });
+    const { values, width } = await answersOf(model, undefined, validation, facts.frame, { signal: context.signal });
     return evaluate(values, validation.labels, width).accuracy;
   };
   const loss = (await rightOf(bytes)) - (await rightOf(small));
@@ -68,7 +68,7 @@ async function decide(context: StageContext, { facts, bytes, small, validation }
 }
 
 /** Turn about, so that what else the machine does falls on both. */
-async function speedUp(one: Uint8Array, other: Uint8Array, part: Part, facts: DataFacts): Promise<number> {
+async function speedUp(one: Uint8Array, other: Uint8Array, part: Part, facts: LearningFacts): Promise<number> {
   const sessions: Session[] = [await openSession(one), await openSession(other)];
   try {
     const feeds = Object.entries(feederOf(undefined, part, facts.frame)(0, 1)).map(

@@ -7,7 +7,8 @@ import { SerinError } from '@serin/protocol/errors';
 import { bestTrial, nextTrials, reviveSearch, startSearch, tellFailure, tellResult, trialRecords, type SearchState } from '../../search/asha.ts';
 import { hasBudget, trialOf } from '../../search/space.ts';
 import { betterOf, mainMetric } from '../metrics.ts';
-import { decodeJson, encodeJson, type DataFacts } from '../part.ts';
+import { readFacts } from '../facts.ts';
+import { encodeJson } from '../part.ts';
 import type { Stage } from '../stage.ts';
 
 /** Looks for parameters on this machine, one trial after the other; a server gives trials to its queue instead. */
@@ -22,14 +23,14 @@ export const search: Stage = {
     costs: evaluate.costs ?? null,
     task,
   }),
-  reads: () => ['split/train.bin', 'split/validation.bin', 'split/facts.json'],
+  reads: () => ['split/train.bin', 'split/validation.bin', 'split/facts.json', 'split/asked.json'],
   runtime: true,
   skip: ({ file, trial }) => (file.search === undefined ? 'nothing is searched for' : trial ? 'a trial of a search' : undefined),
   run: async (context) => {
     const { file } = context.plan;
     const { search: settings } = file;
     if (settings === undefined) throw new RangeError('nothing is searched for');
-    const facts = decodeJson<DataFacts>(await context.read('split/facts.json'));
+    const facts = await readFacts(context);
     const metric = mainMetric(file, facts);
     const place = path.join(context.workFolder, 'search.json');
     let state = await readState(place, startSearch({ settings, seed: file.seed, better: betterOf(metric), rungs: hasBudget(file.train.kind) }));

@@ -6,7 +6,7 @@ import type { TrainerSettings } from '@serin/protocol/pipeline';
 
 import { writeModel } from '../../onnx/model-file.ts';
 import { countParameters } from '../../train/weights.ts';
-import { decodeJson, decodePart, encodeJson, type DataFacts } from '../part.ts';
+import { decodeJson, decodePart, encodeJson, type LearningFacts } from '../part.ts';
 import type { Plan, Stage, StageContext } from '../stage.ts';
 import { trainerModules, trainModel } from '../trainers/table.ts';
 import type { TrainedModel, Training } from '../trainers/trainer.ts';
@@ -82,7 +82,7 @@ async function chosenSettings(context: StageContext): Promise<TrainerSettings> {
 
 async function trainingOf(context: StageContext): Promise<Training> {
   return {
-    facts: decodeJson<DataFacts>(await context.read('split/facts.json')),
+    facts: decodeJson<LearningFacts>(await context.read('split/facts.json')),
     train: decodePart(await context.read('split/train.bin')),
     validation: decodePart(await context.read('split/validation.bin')),
     seed: context.plan.file.seed,
@@ -111,7 +111,7 @@ async function trainBaseline(training: Training, outputs: Record<string, Uint8Ar
   return `the baseline, ${words}`;
 }
 
-function constantOf(labels: Float64Array, { task, labels: classes }: DataFacts): number[] {
+function constantOf(labels: Float64Array, { task, labels: classes }: LearningFacts): number[] {
   if (task === 'regression') return [labels.reduce((sum, value) => sum + value, 0) / labels.length];
   const counts = classes.map(() => 0);
   for (const label of labels) counts[label] = (counts[label] ?? 0) + 1;

@@ -27,8 +27,8 @@ export function customers(rows: number, seed = 1): string {
     const plan = ['basic', 'plus', 'pro'][random.integer(3)] as string;
     const months = random.integer(60);
     const price = 10 + random.uniform() * 40;
-    const bends = months < 12 && price > 30 ? 2.5 : months > 40 && price < 20 ? 1.5 : 0;
-    const chance = 1 / (1 + Math.exp(-(bends - 1.2 + (plan === 'basic' ? 0.8 : 0))));
+    const bends = months < 12 && price > 30 ? 4 : months > 40 && price < 20 ? 3 : 0;
+    const chance = 1 / (1 + Math.exp(-(bends - 1.8 + (plan === 'basic' ? 0.8 : 0))));
     lines.push(
       `c${row},${plan},${months},${random.uniform() < 0.05 ? '' : price.toFixed(2)},${'nesw'[random.integer(4)]},${random.uniform() < chance ? 'yes' : 'no'}`,
     );

@@ -73,11 +73,11 @@ export const trainer: Trainer<'image-classifier'> = {
         everyEpochs: Math.max(1, Math.round(epochs / 20)),
         better: 'higher',
         run: async (model, signal) => {
-          const { values } = await answersOf(writeModel(model), undefined, validation, frame, { threads: context.threads, signal });
+          const { values } = await answersOf(writeModel(model), undefined, validation, frame, { signal });
           return evaluate(values, validation.labels, classes).accuracy;
         },
       },
-      checkpoint: { folder: path.join(workFolder, 'pictures'), everySeconds: 10 },
+      checkpoint: { folder: path.join(workFolder, 'pictures'), everySeconds: context.checkpointSeconds },
       seed,
       threads: context.threads,
       ...(context.signal === undefined ? {} : { signal: context.signal }),

@@ -2,18 +2,18 @@ import type { Preprocessing } from '@serin/protocol/bundle/preprocessing';
 import type { TrainerSettings } from '@serin/protocol/pipeline';
 
 import type { Model } from '../../onnx/graph.ts';
-import type { DataFacts, Part } from '../part.ts';
+import type { LearningFacts, Part } from '../part.ts';
 import type { StageContext } from '../stage.ts';
 
 /** What every trainer gets. Nothing of the test part is among it. */
 export interface Training {
-  readonly facts: DataFacts;
+  readonly facts: LearningFacts;
   readonly train: Part;
   readonly validation: Part;
   readonly seed: number;
   /** Of this training alone, also among members of an ensemble. */
   readonly workFolder: string;
-  readonly context: Pick<StageContext, 'threads' | 'signal' | 'progress' | 'point' | 'note' | 'now'>;
+  readonly context: Pick<StageContext, 'threads' | 'checkpointSeconds' | 'signal' | 'progress' | 'point' | 'note' | 'now'>;
 }
 
 export interface TrainedModel {

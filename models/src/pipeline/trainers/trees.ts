@@ -31,7 +31,7 @@ export const trainer: Trainer<'trees'> = {
       },
       seed,
       threads: context.threads,
-      checkpoint: { folder: path.join(workFolder, 'trees'), everySeconds: 10 },
+      checkpoint: { folder: path.join(workFolder, 'trees'), everySeconds: context.checkpointSeconds },
       signal: context.signal,
       onProgress: ({ iteration, iterations, train: loss, validation: held, remainingSeconds }) => {
         context.point('train loss', iteration, loss);
