@@ -11,7 +11,7 @@ const named = (text: string): string[] => [...text.matchAll(/`([^`]+)`/g)].map((
 test('docs/tfjs.md lists the layers that are read, and no others', () => {
   const table = page.slice(page.indexOf('| layers | remarks |'), page.indexOf('\nActivations:')).split('\n');
   const listed = table.slice(2).flatMap((line) => named(line.split('|')[1] ?? ''));
-  expect(listed).toEqual([...Object.keys(layerKinds), 'InputLayer', 'Sequential', 'Model', 'Functional'].toSorted());
+  expect(listed.toSorted()).toEqual([...Object.keys(layerKinds), 'InputLayer', 'Sequential', 'Model', 'Functional'].toSorted());
 });
 
 test('and the activations', () => {

@@ -32,9 +32,6 @@ export const placeOf = (layout: Layout, axis: number, rank: number): number => o
 
 export const homeOf = ({ forms }: Value): Layout => [...forms.keys()][0] ?? 'plain';
 
-/** The dimensions as they lie. */
-export const laidOut = <Dim>(dims: readonly Dim[], layout: Layout): Dim[] => orderOf(layout, dims.length).map((axis) => dims[axis] as Dim);
-
 /** Adds a node whose name says of which layer it is. */
 export type AddNode = (operator: string, inputs: readonly string[], attributes?: Record<string, Attribute>) => string;
 

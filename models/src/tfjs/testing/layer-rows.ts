@@ -146,6 +146,15 @@ export const layerRows: readonly Row[] = [
     make.embedding({ inputDim: 3, outputDim: 4, maskZero: true }),
     make.lstm({ units: 3, recurrentInitializer: 'zeros' }),
   ]),
+  ...(['concat', 'ave'] as const).map((mergeMode) =>
+    layer(`Embedding that skips zero in both directions, ${mergeMode}`, [6], (make) => [
+      make.embedding({ inputDim: 3, outputDim: 4, maskZero: true }),
+      make.dropout({ rate: 0.2 }),
+      make.bidirectional({ layer: make.lstm({ units: 3, recurrentInitializer: 'zeros', returnSequences: true }), mergeMode }),
+      make.timeDistributed({ layer: make.dense({ units: 2 }) }),
+      make.gru({ units: 2, recurrentInitializer: 'zeros' }),
+    ]),
+  ),
   layer('Masking', [4, 1], (make) => [
     make.reLU(),
     make.masking({ maskValue: 0 }),
