@@ -1,7 +1,7 @@
 import type { Distribution } from './summary.ts';
 
 /** What is known of a distribution function at `value`: between these shares. */
-function boundsAt({ at, upTo }: Distribution, value: number): [low: number, high: number] {
+function boundsAt({ at, upTo, complete }: Distribution, value: number): [low: number, high: number] {
   let [low, high] = [0, at.length];
   while (low < high) {
     const middle = (low + high) >> 1;
@@ -9,7 +9,7 @@ function boundsAt({ at, upTo }: Distribution, value: number): [low: number, high
     else high = middle;
   }
   const below = low === 0 ? 0 : (upTo[low - 1] as number);
-  if (low > 0 && at[low - 1] === value) return [below, below];
+  if (complete || (low > 0 && at[low - 1] === value)) return [below, below];
   return [below, low === at.length ? 1 : low === 0 ? 0 : (upTo[low] as number)];
 }
 
@@ -32,8 +32,10 @@ export function gapAtLeast(one: Distribution, other: Distribution): number {
   return Math.max(0, gap - one.error - other.error);
 }
 
-export const scaled = ({ at, upTo, error }: Distribution, factor: number, offset: number): Distribution => ({
-  at: at.map((value) => value * factor + offset),
-  upTo,
-  error,
-});
+/** The distribution of what the values become; a negative factor turns their order round. */
+export function scaled(from: Distribution, factor: number, offset: number): Distribution {
+  const at = from.at.map((value) => value * factor + offset);
+  if (factor > 0) return { ...from, at };
+  const upTo = from.upTo.map((_, place) => 1 - (place === 0 ? 0 : (from.upTo[place - 1] as number)));
+  return { ...from, at: at.toReversed(), upTo: upTo.toReversed() };
+}

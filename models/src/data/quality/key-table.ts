@@ -1,4 +1,4 @@
-import { mark, noMarks, placesMax, type Marks } from './marks.ts';
+import { mark, noMarks, placesMax, type Marks, type Place } from './marks.ts';
 
 /**
  * Which 64-bit keys were seen before, and where first, in bounded memory. Once the table is full, only keys whose first
@@ -112,7 +112,8 @@ export const hasKey = (table: KeyTable, high: number, low: number): boolean => t
 export function mergeKeys(one: KeyTable, other: KeyTable, files: number): KeyTable {
   const merged = emptyKeys(one.slotsMax);
   merged.level = Math.max(one.level, other.level);
-  const across = noMarks();
+  let across: Place[] = [];
+  let count = 0;
   const add = (table: KeyTable, offset: number): void => {
     for (const { high, low, seen, file, row } of entriesOf(table)) {
       if (!isKept(high, merged.level)) continue;
@@ -124,12 +125,17 @@ export function mergeKeys(one: KeyTable, other: KeyTable, files: number): KeyTab
       }
       merged.seen[slot] = (merged.seen[slot] as number) + seen;
       merged.copies += seen;
-      mark(across, file + offset, row);
+      across.push([file + offset, row]);
+      count += 1;
+      if (across.length > 64 * placesMax) across = firstPlaces(across);
     }
   };
   add(one, 0);
   add(other, files);
-  const places = [...one.marks.places, ...other.marks.places.map(([file, row]) => [file + files, row] as const), ...across.places];
-  merged.marks = { count: one.marks.count + other.marks.count + across.count, places: places.slice(0, placesMax) };
+  const places = [...one.marks.places, ...other.marks.places.map(([file, row]): Place => [file + files, row]), ...across];
+  merged.marks = { count: one.marks.count + other.marks.count + count, places: firstPlaces(places) };
   return merged;
 }
+
+/** The order of slots is that of hashes, so the first of all must be looked for. */
+const firstPlaces = (places: readonly Place[]): Place[] => places.toSorted((one, other) => one[0] - other[0] || one[1] - other[1]).slice(0, placesMax);

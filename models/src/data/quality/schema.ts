@@ -12,17 +12,22 @@ export function parseSchema(text: string): TableSchema {
     throw invalid('the schema is not JSON', cause);
   }
   const parsed = tableSchema.safeParse(value);
-  if (!parsed.success) {
-    throw invalid(
-      `the schema: ${parsed.error.issues
-        .slice(0, 8)
-        .map(({ path, message }) => `${path.map(String).join('.')}: ${message}`)
-        .join('; ')}`,
-    );
-  }
+  if (!parsed.success) throw invalid(`the schema: ${parsed.error.issues.slice(0, 8).flatMap(describeIssue).join('; ')}`);
   const faults = faultsOf(parsed.data);
   if (faults.length > 0) throw invalid(`the schema: ${faults.slice(0, 8).join('; ')}`);
   return parsed.data;
+}
+
+type Issue = NonNullable<ReturnType<typeof tableSchema.safeParse>['error']>['issues'][number];
+
+function describeIssue(issue: Issue): string[] {
+  const place = issue.path.map(String).join('.') || 'it';
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => `${place} has no field ${key}`);
+  if (issue.code === 'invalid_type') return [`${place} must be ${issue.expected}`];
+  if (issue.code === 'invalid_value') return [`${place} must be one of ${issue.values.map(String).join(', ')}`];
+  if (issue.code === 'too_big') return [`${place} is beyond ${issue.maximum}`];
+  if (issue.code === 'too_small') return [`${place} is below ${issue.minimum}`];
+  return [`${place}: ${issue.message}`];
 }
 
 function faultsOf({ columns }: TableSchema): string[] {

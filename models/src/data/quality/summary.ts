@@ -17,6 +17,8 @@ export interface Distribution {
   readonly upTo: readonly number[];
   /** How far the shares may be off. */
   readonly error: number;
+  /** There are no other values than these. */
+  readonly complete: boolean;
 }
 
 export interface NumberProfile {
@@ -192,5 +194,6 @@ function distributionOf(weighted: Weighted, exact: boolean): Distribution {
   for (let point = 0; point <= distributionPoints; point += 1) at.add(quantileOf(weighted, point / distributionPoints));
   const total = weighted.upTo.at(-1) as number;
   const points = [...at];
-  return { at: points, upTo: points.map((value) => rankOf(weighted, value) / total), error: exact ? 0 : rankErrorMax };
+  const complete = exact && points.length === new Set(weighted.values).size;
+  return { at: points, upTo: points.map((value) => rankOf(weighted, value) / total), error: exact ? 0 : rankErrorMax, complete };
 }

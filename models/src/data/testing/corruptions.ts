@@ -119,6 +119,7 @@ export const corruptions: readonly Corruption[] = [
   { name: 'a category out of balance', kind: 'shift', column: 'channel', damage: change('channel', 0.5, () => 'web') },
   { name: 'metres for kilometres', kind: 'unit', column: 'distance_km', damage: change('distance_km', 1, (cell) => (Number(cell) * 1000).toFixed(0)) },
   { name: 'Fahrenheit for Celsius', kind: 'unit', column: 'temperature_c', damage: change('temperature_c', 1, (cell) => (Number(cell) * 1.8 + 32).toFixed(1)) },
+  { name: 'a sign turned round', kind: 'unit', column: 'temperature_c', damage: change('temperature_c', 1, (cell) => (-Number(cell)).toFixed(1)) },
   {
     name: 'rows out of order',
     kind: 'time-order',
