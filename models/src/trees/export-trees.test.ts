@@ -6,6 +6,7 @@ import { answerWidth, predictTrees, rowMajor } from '@serin/inference/trees/pred
 
 import { checkModel } from '../onnx/check.ts';
 import { inferModel } from '../onnx/infer-model.ts';
+import type { Tensor } from '../onnx/graph.ts';
 import { readModel, writeModel } from '../onnx/model-file.ts';
 import { runModel } from '../onnx/session.ts';
 import { exportTrees } from './export-trees.ts';
@@ -26,11 +27,11 @@ test('the runtime answers as the trees do, at thresholds to the last bit, for wh
         const values = randomRows(random, levels, rows);
         const model = checkModel(readModel(writeModel(exportTrees(trees))));
         const answers = await runModel(model, new Map([['features', { type: 'float32', dims: [rows, levels.length], data: values }]]));
-        const answer = answers.get(link === 'identity' ? 'value' : 'probabilities');
-        expect(answer?.dims).toEqual([rows, answerWidth(trees)]);
-        expect(inferModel(model, { otherwise: rows }).types.get(link === 'identity' ? 'value' : 'probabilities')?.dims).toEqual(answer?.dims);
+        const answer = answers.get(link === 'identity' ? 'value' : 'probabilities') as Tensor;
+        expect(answer.dims).toEqual([rows, answerWidth(trees)]);
+        expect(inferModel(model, { otherwise: rows }).types.get(link === 'identity' ? 'value' : 'probabilities')?.dims).toEqual(answer.dims);
         const expected = predictTrees(trees, rowMajor(values, levels.length), rows);
-        (answer?.data as Float32Array).forEach((found, at) =>
+        (answer.data as Float32Array).forEach((found, at) =>
           expect(Math.abs(found - (expected[at] as number))).toBeLessThan(1e-5 * Math.max(1, Math.abs(found))),
         );
       },

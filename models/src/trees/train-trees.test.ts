@@ -8,6 +8,7 @@ import { seededRandom } from '@serin/inference/random';
 import { columnMajor, marginsOf, predictTrees } from '@serin/inference/trees/predict';
 
 import { syntheticRows } from '../bench/trees/data.ts';
+import { auc, everyRow } from '../evaluate/ranking.ts';
 import type { TrainingDataError } from '../data/problems.ts';
 import { featuresOf, type FeatureColumn, type FeatureMatrix } from './feature-matrix.ts';
 import { trainTrees, type TrainTreesOptions } from './train-trees.ts';
@@ -37,18 +38,6 @@ const numbers = (columns: Record<string, ArrayLike<number>>): FeatureMatrix => {
   return { rows, columns: Object.keys(columns).map((name): FeatureColumn => ({ kind: 'number', name })), values };
 };
 
-/** The share of pairs of a yes and a no that are in the right order. */
-function auc(scores: ArrayLike<number>, labels: ArrayLike<number>): number {
-  const order = Array.from({ length: labels.length }, (_, row) => row).sort((a, b) => (scores[a] as number) - (scores[b] as number));
-  let [ranks, yes] = [0, 0];
-  order.forEach((row, rank) => {
-    if (labels[row] !== 1) return;
-    ranks += rank + 1;
-    yes += 1;
-  });
-  return (ranks - (yes * (yes + 1)) / 2) / (yes * (labels.length - yes));
-}
-
 describe('the trees', () => {
   test('are the same with any number of threads, whatever they sample', async () => {
     for (const more of [{}, { rowShare: 0.6, featureShare: 0.5 }, { l2: 3, depthMax: 3, binsMax: 17 }]) {
@@ -72,12 +61,8 @@ describe('the trees', () => {
     const { ensemble, history } = await trainTrees(options({ options: { trees: 80 } }));
     const { rows, values } = validation.features;
     const answers = predictTrees(ensemble, columnMajor(values, rows), rows);
-    expect(
-      auc(
-        Float64Array.from(validation.labels, (_, row) => answers[row * 2 + 1] as number),
-        validation.labels,
-      ),
-    ).toBeGreaterThan(0.8);
+    const scores = Float64Array.from(validation.labels, (_, row) => answers[row * 2 + 1] as number);
+    expect(auc(scores, validation.labels)(everyRow(rows))).toBeGreaterThan(0.8);
     expect(history.map(({ train: loss }) => loss)).toEqual(history.map(({ train: loss }) => loss).toSorted((a, b) => b - a));
   });
 
