@@ -1,6 +1,5 @@
-import type { TextRecord } from '@serin/inference/text/prepare';
 import { hashText } from '@serin/inference/text/murmur3';
-import { readWords, type RecordWords } from '@serin/inference/text/prepare';
+import { readWords, type TextRecord } from '@serin/inference/text/prepare';
 import type { TextPreprocessing } from '@serin/protocol/bundle/preprocessing';
 
 import { addProblem, noProblems, refuseProblems, type Problems } from '../data/problems.ts';
@@ -59,12 +58,20 @@ export const pickExamples = ({ texts, labels }: TextExamples, indices: readonly 
   labels: Int32Array.from(indices, (index) => labels[index] ?? 0),
 });
 
-/** The same number for texts that are nearly the same. */
-export const groupWords = (texts: readonly RecordWords[]): Int32Array =>
-  groupNearDuplicates(texts.map((fields) => Int32Array.from(fields.flat(), ({ text }) => hashText(text, 0))));
+/** Addresses differ where a copy is sent to each with a number of its own. */
+const withoutAddresses = (record: TextRecord): TextRecord =>
+  Object.fromEntries(
+    Object.entries(record).map(([name, value]) => [name, typeof value === 'string' ? value.replace(/(https?:\/\/|www\.)[^\s<>"]+/gi, '$1') : value]),
+  );
 
+/** The same number for texts that are nearly the same. */
 export const groupTexts = (texts: readonly TextRecord[], preprocessing: TextPreprocessing): Int32Array =>
-  groupWords(texts.map((text) => readWords(preprocessing, text)));
+  groupNearDuplicates(
+    texts.map((text) => {
+      const fields = readWords(preprocessing, withoutAddresses(text));
+      return Int32Array.from(fields.flat(), (word) => hashText(word.text, 0));
+    }),
+  );
 
 const heldOutFolds = 5;
 

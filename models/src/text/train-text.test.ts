@@ -120,3 +120,13 @@ test('in cross-validation each text is judged by a model that has not learnt fro
   expect(folds.flatMap(({ indices }) => indices).toSorted((one, two) => one - two)).toEqual(examples.texts.map((_, index) => index));
   examples.texts.forEach((_, row) => expect((probabilities[2 * row] ?? 0) + (probabilities[2 * row + 1] ?? 0)).toBeCloseTo(1, 5));
 });
+
+test('copies whose addresses differ, as those sent to many do, are near-duplicates', () => {
+  const body = 'a long enough sentence about nothing in particular that is sent to many people at once, see';
+  const texts = [`${body} http://a.example/?id=12af`, `${body} http://a.example/?id=99zz&to=you`, 'another sentence of more than a few words altogether'].map(
+    (text) => ({ text }),
+  );
+  const [one, two, three] = groupTexts(texts, buckets);
+  expect(one).toBe(two);
+  expect(three).not.toBe(one);
+});

@@ -14,9 +14,9 @@ test.each([
   ['amounts are money, signs alone currency', '$1,000 100 € cash in £', ['<money>', '<money>', 'cash', 'in', '<currency>']],
   ['shares are percent', '50% 12.5 %', ['<percent>', '<percent>']],
   [
-    'addresses of pages and of people are marks',
-    'see http://a.b/c?d=e or www.x.org, mail a.b@c.co.uk!',
-    ['see', '<url>', 'or', '<url>', 'mail', '<mail>', '<!>'],
+    'what an address of a page begins with is a mark, its words are words; an address of a person is a mark',
+    'see https://www.shop.example/cheap?id=12 or www.x.org, mail a.b@c.co.uk!',
+    ['see', '<url>', 'shop', 'example', 'cheap', 'id', '<number 2>', 'or', '<url>', 'x', 'org', 'mail', '<mail>', '<!>'],
   ],
   ['names and topics', '@someone said #fire', ['<mention>', 'said', 'fire']],
   ['runs of signs are kept up to three', 'NOW!!!! really?! *** -- ......', ['now', '<!!!>', 'really', '<?!>', '<***>', '<...>']],

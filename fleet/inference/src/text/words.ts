@@ -20,7 +20,8 @@ const unspacedParts = new RegExp(String.raw`[${scripts}]\p{M}*|[^${scripts}]+`, 
  * with the text whatever it holds.
  */
 const forms = {
-  url: String.raw`(?:[hH][tT][tT][pP][sS]?://|[wW][wW][wW]\.)[^\s<>"]{1,2000}`,
+  // Only what an address begins with: its words are words, and say where it leads.
+  url: String.raw`[hH][tT][tT][pP][sS]?://(?:[wW][wW][wW]\.)?|[wW][wW][wW]\.`,
   mail: String.raw`[A-Za-z0-9._%+\-]{1,64}@[A-Za-z0-9\-]{1,63}(?:\.[A-Za-z0-9\-]{1,63}){1,8}`,
   mention: String.raw`@[\p{L}\p{N}_]{1,64}`,
   money: String.raw`\p{Sc} ?\p{Nd}[\p{Nd}.,]*|\p{Nd}[\p{Nd}.,]{0,20} ?\p{Sc}`,
@@ -28,7 +29,8 @@ const forms = {
   word: String.raw`\p{N}{0,20}[\p{L}\p{M}][\p{L}\p{M}\p{N}]*(?:['\u2019][\p{L}\p{M}\p{N}]+)*`,
   percent: String.raw`\p{N}{1,20}(?:[.,]\p{N}{1,20})? ?%`,
   number: String.raw`\p{N}+(?:[.,:]\p{N}+)*`,
-  emphasis: '[!?]+',
+  // A question mark before a letter is part of an address.
+  emphasis: String.raw`[!?]{2,}|!|\?(?![\p{L}\p{N}])`,
   picture: String.raw`\p{Extended_Pictographic}`,
   currency: String.raw`\p{Sc}`,
   // The same sign three times or more: a rule, dots, a row of stars. It is the last, so the group inside it comes after all others.
