@@ -1,5 +1,6 @@
 import { link, mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { and, eq, isNotNull } from 'drizzle-orm';
 import { tellFailure, tellResult } from '@serin/models/search/asha';
 import { repeatVerdict } from '@serin/models/runs/comparison';
 import { SerinError } from '@serin/protocol/errors';
@@ -13,8 +14,9 @@ import { findJob, type JobRow } from '../jobs/queue.ts';
 import { readRunResult, runNews, writePipelineRequest, type PipelineJobRequest, type RunReportPart, type RunResult } from '../jobs/run-folder.ts';
 import { gateError, plainGate } from '../models/training.ts';
 import { publishVersion, type PublishContext } from '../models/publish.ts';
+import { datasetVersions } from '../store/schema.ts';
 import type { Db } from '../store/store.ts';
-import { findDatasetVersion } from '../views/data.ts';
+import { findDatasetVersion, type DatasetVersionRow } from '../views/data.ts';
 import { findRunRow, viewRun, type RunRow } from '../views/runs.ts';
 import { readChampionVersion } from './champion.ts';
 import { isPartOf, namedPaths } from './pipelines.ts';
@@ -54,6 +56,30 @@ async function layOut(blobs: BlobStore, root: string, named: string, inputs: rea
   return root;
 }
 
+const acceptedMax = 100;
+
+/** What a person has seen in the data of a version, or of one it adds to, and released: asking again would be asking twice. */
+async function releasedKinds(db: Db, row: DatasetVersionRow): Promise<string[]> {
+  const decided = await db
+    .select({ version: datasetVersions.version, detail: datasetVersions.detail })
+    .from(datasetVersions)
+    .where(and(eq(datasetVersions.dataset, row.dataset), eq(datasetVersions.status, 'READY'), isNotNull(datasetVersions.decision)));
+  const parents = new Map(
+    (
+      await db
+        .select({ version: datasetVersions.version, parent: datasetVersions.parent })
+        .from(datasetVersions)
+        .where(eq(datasetVersions.dataset, row.dataset))
+    ).map(({ version, parent }) => [version, parent]),
+  );
+  const line = new Set<number>();
+  for (let version: number | null | undefined = row.version; typeof version === 'number' && !line.has(version); version = parents.get(version))
+    line.add(version);
+  return decided
+    .filter(({ version }) => line.has(version))
+    .flatMap(({ detail }) => detail.anomalies.flatMap(({ kind, severity }) => (severity === 'error' ? [kind] : [])));
+}
+
 /** What both a pipeline and its trials are told. */
 async function requestOf(context: PipelineJobContext, folder: string, { run, file }: Loaded): Promise<Omit<PipelineJobRequest, 'kind' | 'fresh'>> {
   const { store, blobs, cacheFolder, cacheBytesMax, threads } = context;
@@ -71,7 +97,8 @@ async function requestOf(context: PipelineJobContext, folder: string, { run, fil
   if (row === undefined) throw new SerinError('NOT_FOUND', { detail: `version ${version ?? '?'} of ${dataset}` });
   const files = await context.filesOf(row.manifest);
   for (const { path: name, sha256 } of files) inputs[name] = blobs.locate(digest.parse(sha256));
-  return { ...request, dataset: { name: dataset, version: row.version, spec: row.spec, files } };
+  const accept = [...new Set([...file.validate.accept, ...(await releasedKinds(store.db, row))])].slice(0, acceptedMax);
+  return { ...request, file: { ...file, validate: { ...file.validate, accept } }, dataset: { name: dataset, version: row.version, spec: row.spec, files } };
 }
 
 const isFinished = async (folder: string): Promise<boolean> => (await readRunResult(folder).catch(() => undefined)) !== undefined;

@@ -5,11 +5,15 @@ import { productVersion } from '@serin/protocol/version';
 import { readArguments } from './arguments.ts';
 import type { Group, Leaf } from './command.ts';
 import { alertGroup } from './commands/alert.ts';
+import { dataGroup } from './commands/data.ts';
 import { deviceGroup } from './commands/device.ts';
 import { jobGroup } from './commands/job.ts';
 import { login, logout } from './commands/login.ts';
 import { modelGroup } from './commands/model.ts';
+import { pipelineGroup } from './commands/pipeline.ts';
 import { rolloutGroup } from './commands/rollout.ts';
+import { runGroup } from './commands/run.ts';
+import { sourceGroup } from './commands/source.ts';
 import { exitCodeOf, exitCodes, UsageError, type ExitCode } from './exit-codes.ts';
 import { printable } from './output.ts';
 import type { World } from './world.ts';
@@ -18,6 +22,10 @@ const commands: Record<string, Leaf | Group> = {
   login,
   logout,
   device: deviceGroup,
+  data: dataGroup,
+  source: sourceGroup,
+  pipeline: pipelineGroup,
+  run: runGroup,
   model: modelGroup,
   rollout: rolloutGroup,
   job: jobGroup,
@@ -30,7 +38,7 @@ const wantsHelp = (arg: string | undefined): boolean => arg === '--help' || arg 
 
 function overview(): string {
   const lines = Object.entries(commands).map(
-    ([name, entry]) => `  ${(isGroup(entry) ? `${name} ${Object.keys(entry.commands).join('|')}` : name).padEnd(44)}${entry.description.split(';')[0]}`,
+    ([name, entry]) => `  ${(isGroup(entry) ? `${name} ${Object.keys(entry.commands).join('|')}` : name).padEnd(48)}${entry.description.split(';')[0]}`,
   );
   return [
     `serin ${productVersion}: the operator's command`,
@@ -46,7 +54,7 @@ function overview(): string {
 }
 
 function groupHelp(name: string, group: Group): string {
-  const lines = Object.entries(group.commands).map(([verb, { description }]) => `  serin ${name} ${verb.padEnd(10)}${description}`);
+  const lines = Object.entries(group.commands).map(([verb, { description }]) => `  serin ${name} ${verb.padEnd(12)}${description}`);
   return `serin ${name}: ${group.description}\n\n${lines.join('\n')}\n`;
 }
 

@@ -104,3 +104,16 @@ export function command<const Args extends ArgsDef>(
     },
   };
 }
+
+/** A command that needs no server. */
+export function localCommand<const Args extends ArgsDef>(
+  description: string,
+  args: Args,
+  act: (args: ParsedArgs<Args>, session: Pick<Session, 'world' | 'showList' | 'showOne' | 'say'>) => Promise<ExitCode | void>,
+): Leaf {
+  return {
+    description,
+    args: { ...args, output: commonArgs.output, help: commonArgs.help },
+    act: async (parsed, world, output) => (await act(parsed as unknown as ParsedArgs<Args>, { world, ...createOutput(world, output) })) ?? exitCodes.ok,
+  };
+}

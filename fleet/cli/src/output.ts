@@ -19,6 +19,9 @@ const tones: Record<Tone, number> = { good: 32, bad: 31, warn: 33, quiet: 90 };
 /** What a device or another person named must not drive the terminal. */
 export const printable = (text: string): string => stripVTControlCharacters(text).replace(/\p{Cc}+/gu, ' ');
 
+/** Likewise of a text of several lines. */
+export const printableLines = (text: string): string => text.split('\n').map(printable).join('\n');
+
 function paint(text: string, tone: Tone | undefined, hasColour: boolean): string {
   return hasColour && tone !== undefined ? `\u001B[${tones[tone]}m${text}\u001B[39m` : text;
 }

@@ -128,7 +128,8 @@ async function sendFile({ file, path: name, sha256, bytes: total }: HashedFile, 
         report(received - before);
         attempt = 0;
       } catch (error) {
-        if (signal.aborted) throw new SerinError('CANCELLED', { hint: 'What was sent stays on the server for a while; the same command goes on from there', cause: error });
+        if (signal.aborted)
+          throw new SerinError('CANCELLED', { hint: 'What was sent stays on the server for a while; the same command goes on from there', cause: error });
         if (!passes(error) || ++attempt >= attemptsMax) throw error;
         say(`${(error as SerinError).code}: trying again`);
         await world.pause(Math.min(30_000, 500 * 2 ** attempt));

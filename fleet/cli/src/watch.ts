@@ -20,7 +20,14 @@ export async function watch<Item>(
     onChange,
     timeoutMs,
     hint = 'The work goes on in the server; watch it again any time',
-  }: { ask: () => Promise<Item>; isDone: (item: Item) => boolean; marker: (item: Item) => string; onChange: (item: Item) => void; timeoutMs: number; hint?: string },
+  }: {
+    ask: () => Promise<Item>;
+    isDone: (item: Item) => boolean;
+    marker: (item: Item) => string;
+    onChange: (item: Item) => void;
+    timeoutMs: number;
+    hint?: string;
+  },
 ): Promise<Item | undefined> {
   const deadline = world.nowMs() + timeoutMs;
   let last: string | undefined;

@@ -10,7 +10,11 @@ export const specArgs = {
   time: { type: 'string', valueHint: 'column', description: 'when a record was made' },
   text: { type: 'string', valueHint: 'a,b', description: 'columns that are joined into the text' },
   ignore: { type: 'string', valueHint: 'a,b', description: 'columns no model may see' },
-  format: { type: 'enum', options: ['csv', 'jsonl', 'parquet', 'lines', 'folders'] as string[], description: 'how files are read; by their names when left out' },
+  format: {
+    type: 'enum',
+    options: ['csv', 'jsonl', 'parquet', 'lines', 'folders'] as string[],
+    description: 'how files are read; by their names when left out',
+  },
   encoding: { type: 'enum', options: ['utf-8', 'utf-16le', 'utf-16be', 'windows-1252'] as string[], description: 'of text files; found out when left out' },
   delimiter: { type: 'string', valueHint: ', ; | or tab', description: 'of CSV files; found out when left out' },
 } as const;

@@ -6,7 +6,7 @@ import { modelName } from '@serin/protocol/ids';
 import { readValue, readWhole } from '../arguments.ts';
 import { command, type Group, type Leaf, type Session } from '../command.ts';
 import { exitCodes, UsageError, type ExitCode } from '../exit-codes.ts';
-import { formatAge, formatBytes, type Cell, type Column } from '../output.ts';
+import { formatAge, formatBytes, printable, type Cell, type Column } from '../output.ts';
 import { hashFiles, inputsOf, listFiles, sendFiles, type HashedFile } from '../send-files.ts';
 import { readSpec, specArgs } from './data-spec.ts';
 import { exitCodeOfFault, followJob, goesOn, noWaitArg, sayFault, timeoutArg } from './job-end.ts';
@@ -69,7 +69,7 @@ const versionFields = (version: DatasetVersion) =>
   ] as const;
 
 const placeOf = ({ file, rows }: Anomaly): string => (file === null ? '' : `${file}${rows.length === 0 ? '' : `:${rows.slice(0, 5).join(',')}`} `);
-const anomalyLine = (anomaly: Anomaly): string => `  ${anomaly.severity.padEnd(7)}  ${anomaly.kind}  ${placeOf(anomaly)}${anomaly.words}`;
+const anomalyLine = (anomaly: Anomaly): string => printable(`  ${anomaly.severity.padEnd(7)}  ${anomaly.kind}  ${placeOf(anomaly)}${anomaly.words}`);
 
 function sayAnomalies({ anomalies, anomaliesBeyond }: DatasetVersionDetail, { say }: Session): void {
   for (const anomaly of anomalies.slice(0, 40)) say(anomalyLine(anomaly));
@@ -145,7 +145,7 @@ const pushCommand: Leaf = command(
     sayFault(last.error, session);
     if (last.status !== 'SUCCEEDED') return exitCodeOfFault(last.error?.code);
     if (last.version === null) {
-      say(last.message);
+      say(printable(last.message));
       return exitCodes.ok;
     }
     const version = await showVersion(session, name, last.version);
@@ -198,7 +198,8 @@ export const dataGroup: Group = {
         version: { type: 'positional', required: false, description: 'its version' },
       },
       async ({ name, version }, session) => {
-        const [newest] = version === undefined ? (await session.api('listDatasetVersions', { params: { name: datasetArg(name) }, query: { limit: '1' } })).items : [];
+        const [newest] =
+          version === undefined ? (await session.api('listDatasetVersions', { params: { name: datasetArg(name) }, query: { limit: '1' } })).items : [];
         if (version === undefined && newest === undefined) throw new SerinError('NOT_FOUND', { detail: `the dataset ${name} has no version` });
         await showVersion(session, name, newest?.version ?? readWhole(version ?? '', 'VERSION', 1, 1_000_000_000));
       },

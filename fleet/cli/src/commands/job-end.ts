@@ -2,16 +2,19 @@ import type { Job } from '@serin/protocol/api/resources';
 import { isErrorCode, SerinError } from '@serin/protocol/errors';
 import type { Session } from '../command.ts';
 import { exitCodeOf, exitCodes, type ExitCode } from '../exit-codes.ts';
+import { printable, printableLines } from '../output.ts';
 import { watch } from '../watch.ts';
 
 export const timeoutArg = { 'timeout-s': { type: 'string', valueHint: 'seconds', default: '86400', description: 'give up watching after' } } as const;
 export const noWaitArg = { 'no-wait': { type: 'boolean', description: 'do not wait for the end' } } as const;
 
 export const isFinished = ({ status }: Job): boolean => status === 'SUCCEEDED' || status === 'FAILED' || status === 'CANCELLED';
-export const goesOn = (jobId: string): string => `It goes on in the server; \`serin job watch ${jobId}\` watches it again, \`serin job cancel ${jobId}\` ends it`;
+export const goesOn = (jobId: string): string =>
+  `It goes on in the server; \`serin job watch ${jobId}\` watches it again, \`serin job cancel ${jobId}\` ends it`;
 
 /** The exit code of what failed in the server, as if it had failed here. */
-export const exitCodeOfFault = (code: string | undefined): ExitCode => (code !== undefined && isErrorCode(code) ? exitCodeOf(new SerinError(code)) : exitCodes.failure);
+export const exitCodeOfFault = (code: string | undefined): ExitCode =>
+  code !== undefined && isErrorCode(code) ? exitCodeOf(new SerinError(code)) : exitCodes.failure;
 
 /** Tells how a job goes until it ends; undefined when the time is up. */
 export function followJob({ api, world, say }: Session, jobId: string, timeoutMs: number): Promise<Job | undefined> {
@@ -19,12 +22,12 @@ export function followJob({ api, world, say }: Session, jobId: string, timeoutMs
     ask: () => api('getJob', { params: { id: jobId } }),
     isDone: isFinished,
     marker: (job) => `${job.status} ${job.stage} ${job.message}`,
-    onChange: (job) => say(`${job.status} ${Math.round(job.fraction * 100)} % ${job.stage} ${job.message}`.trimEnd()),
+    onChange: (job) => say(printable(`${job.status} ${Math.round(job.fraction * 100)} % ${job.stage} ${job.message}`).trimEnd()),
     timeoutMs,
     hint: goesOn(jobId),
   });
 }
 
 export function sayFault(error: { code: string; detail: string; hint: string } | null, { say }: Pick<Session, 'say'>): void {
-  if (error !== null) say(`${error.code}: ${error.detail}\n${error.hint}`);
+  if (error !== null) say(printableLines(`${error.code}: ${error.detail}\n${error.hint}`));
 }

@@ -4,8 +4,7 @@ import { command, type Group } from '../command.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { formatAge, type Cell, type Column } from '../output.ts';
 import { watch } from '../watch.ts';
-
-const isFinished = ({ status }: Job): boolean => status === 'SUCCEEDED' || status === 'FAILED' || status === 'CANCELLED';
+import { goesOn, isFinished } from './job-end.ts';
 
 function statusOf({ status }: Job): Cell {
   if (status === 'SUCCEEDED') return { text: status, tone: 'good' };
@@ -69,10 +68,18 @@ export const jobGroup: Group = {
           marker: (job) => `${job.status} ${job.stage} ${percent(job)}`,
           onChange: (job) => say(`${job.status} ${percent(job)} ${job.stage} ${job.message}`.trimEnd()),
           timeoutMs,
+          hint: goesOn(args.id),
         });
         if (last === undefined) return exitCodes.timeout;
         showOne(last, fields);
         return last.status === 'SUCCEEDED' ? exitCodes.ok : exitCodes.failure;
+      },
+    ),
+    cancel: command(
+      'Cancel a job: one that waits ends at once, one that runs in a moment',
+      { id: { type: 'positional', required: true, description: 'the job' } },
+      async (args, { api, showOne }) => {
+        showOne(await api('cancelJob', { params: { id: args.id } }), fields);
       },
     ),
   },

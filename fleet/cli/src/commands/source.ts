@@ -65,7 +65,15 @@ function readSettings(flags: PlaceFlags): SourceSettings {
   const given = {
     folder: { kind, path: flags.folder, pattern: flags.pattern },
     address: { kind: 'url', url: flags.address, headerSecret: flags['header-secret'] },
-    s3: { kind, endpoint: flags.s3, bucket: flags.bucket, prefix: flags.prefix, region: flags.region, keyIdSecret: flags['key-id-secret'], keySecret: flags['key-secret'] },
+    s3: {
+      kind,
+      endpoint: flags.s3,
+      bucket: flags.bucket,
+      prefix: flags.prefix,
+      region: flags.region,
+      keyIdSecret: flags['key-id-secret'],
+      keySecret: flags['key-secret'],
+    },
     sql: { kind, query: flags.sql, urlSecret: flags['url-secret'], cursorColumn: flags.cursor },
   }[kind];
   const parsed = sourceSettings.safeParse(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)));

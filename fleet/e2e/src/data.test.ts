@@ -1,0 +1,209 @@
+import { execFile } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Job } from '@serin/protocol/api/resources';
+import type { RunDetail } from '@serin/protocol/api/runs';
+import { modelName } from '@serin/protocol/ids';
+import { programs } from '@serin/demo/processes';
+import { startStack, type Stack } from './harness/stack.ts';
+
+const execute = promisify(execFile);
+const churn = modelName.parse('churn');
+let stack: Stack;
+let inbox: string;
+let desk: string;
+
+beforeAll(async () => {
+  // The folder of the stack is known only once it runs; sources may read below the folder for temporary files.
+  stack = await startStack('embedded', { SERIN_SOURCE_FOLDERS: '/tmp' });
+  inbox = path.join(stack.folder, 'inbox');
+  desk = path.join(stack.folder, 'desk');
+  mkdirSync(inbox);
+  mkdirSync(desk);
+}, 120_000);
+afterAll(async () => {
+  await stack?.stop();
+}, 60_000);
+
+interface Outcome {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** `serin`, as an operator has it. */
+async function serin(...args: string[]): Promise<Outcome> {
+  const { httpUrl, adminToken } = stack.server().ready;
+  try {
+    const env = { PATH: process.env.PATH ?? '', SERIN_URL: httpUrl, SERIN_TOKEN: adminToken };
+    const { stdout, stderr } = await execute(process.execPath, [programs.cli, ...args], { cwd: desk, env, maxBuffer: 64 << 20 });
+    return { code: 0, stdout, stderr };
+  } catch (error) {
+    const { code, stdout, stderr } = error as Outcome;
+    return { code, stdout, stderr };
+  }
+}
+
+/** Synthetic customers: the older and the longer with us, the less likely to leave. */
+function customers(count: number, first: number, spoil: (row: number, line: string[]) => string[] = (_, line) => line): string {
+  const lines = Array.from({ length: count }, (_, index) => {
+    const key = first + index;
+    const noise = Math.abs(Math.sin(key * 12.9898) * 43_758.5453) % 1;
+    const [age, months] = [20 + ((key * 7919) % 50), (key * 104_729) % 72];
+    const leaves = 0.04 * age + 0.02 * months + noise * 1.5 < 3;
+    return spoil(index, [String(key), String(age), String(months), ['basic', 'pro', 'team'][key % 3] ?? '', leaves ? 'yes' : 'no']).join(',');
+  });
+  return `id,age,months,plan,churned\n${lines.join('\n')}\n`;
+}
+
+const write = (name: string, text: string): void => writeFileSync(path.join(desk, name), text);
+const versions = async () => (await stack.api('listDatasetVersions', { params: { name: churn }, query: {} })).items;
+
+const pipeline = (change: object = {}): string =>
+  JSON.stringify({
+    v: 1,
+    name: 'churn',
+    ingest: { dataset: 'churn' },
+    train: { kind: 'trees', trees: 40, leaves: 7 },
+    gate: { limits: { auc: { min: 0.6 } } },
+    ...change,
+  });
+
+async function jobOf(run: Pick<RunDetail, 'jobId'>): Promise<Job> {
+  return stack.api('getJob', { params: { id: run.jobId ?? '' } });
+}
+
+test('pushed files become a version; the same files again are nothing new', async () => {
+  write('customers.csv', customers(1500, 1));
+  const pushed = await serin('data', 'push', 'churn', 'customers.csv', '--label', 'churned', '--id', 'id', '--note', 'first', '-o', 'json');
+  expect(pushed.code, pushed.stderr).toBe(0);
+  expect(JSON.parse(pushed.stdout)).toMatchObject({ version: 1, status: 'READY', rows: 1500, errors: 0, note: 'first', spec: { label: 'churned', id: 'id' } });
+  const again = await serin('data', 'push', 'churn', 'customers.csv', '--append');
+  expect(again).toMatchObject({ code: 0, stderr: expect.stringContaining('nothing new') });
+  expect(await versions()).toHaveLength(1);
+});
+
+test('a spoilt batch goes into quarantine with its rows named; a person drops it, or releases it on top of what came meanwhile', async () => {
+  const spoilt = (row: number, line: string[]) => (row % 9 === 0 ? line.with(1, 'n.a.') : line);
+  write('spoilt.csv', customers(200, 5000, spoilt));
+  const pushed = await serin('data', 'push', 'churn', 'spoilt.csv', '--append', '-o', 'json');
+  expect(pushed.code).toBe(5);
+  expect(pushed.stderr).toMatch(/error +wrong-type +spoilt.csv:2,11,20/);
+  expect(JSON.parse(pushed.stdout)).toMatchObject({ version: 2, status: 'QUARANTINED', rows: 200 });
+  expect((await stack.api('getOverview')).attention).toContainEqual(expect.objectContaining({ kind: 'dataset', id: 'churn' }));
+  expect((await serin('data', 'drop', 'churn', '2', '--note', 'exported twice')).code).toBe(0);
+
+  write('other.csv', customers(100, 6000, spoilt));
+  expect((await serin('data', 'push', 'churn', 'other.csv', '--append')).code).toBe(5);
+  write('more.csv', customers(100, 7000));
+  expect((await serin('data', 'push', 'churn', 'more.csv', '--append')).code).toBe(0);
+  expect((await serin('data', 'release', 'churn', '3', '--note', 'known gap')).code).toBe(0);
+  expect((await versions()).map(({ version, status, rows, parent }) => [version, status, rows, parent])).toEqual([
+    [4, 'READY', 1600, 1],
+    [3, 'READY', 1700, 4],
+    [2, 'DROPPED', 200, 1],
+    [1, 'READY', 1500, null],
+  ]);
+  expect((await serin('data', 'release', 'churn', '2')).code).toBe(5);
+  const { items } = await stack.api('listAudit', { query: {} });
+  expect(items.map(({ action }) => action)).toEqual(expect.arrayContaining(['dataset.push', 'dataset.drop', 'dataset.release']));
+}, 120_000);
+
+test('a folder that is read on a schedule brings a version, and only what is new', async () => {
+  writeFileSync(path.join(inbox, 'monday.csv'), customers(150, 20_000));
+  const set = ['source', 'set', 'inbox', '--dataset', 'arrivals', '--folder', inbox, '--pattern', '*.csv', '--label', 'churned', '--id', 'id'];
+  const declared = await serin(...set, '--schedule', '* * * * *');
+  expect(declared.code, declared.stderr).toBe(0);
+  const found = await stack.feed.until(
+    'a version of the source',
+    async () => (await stack.api('listDatasets')).items.find(({ name, latest }) => name === 'arrivals' && latest !== null),
+    150_000,
+  );
+  expect(found).toMatchObject({ rows: 150, sources: 1 });
+  const unchanged = await serin('source', 'read', 'inbox');
+  expect(unchanged.code, unchanged.stderr).toBe(0);
+  expect((await stack.api('listDatasets')).items.find(({ name }) => name === 'arrivals')).toMatchObject({ versions: 1 });
+  expect((await serin('source', 'set', 'outside', '--dataset', 'arrivals', '--folder', '/etc')).code).toBe(3);
+  expect((await serin('source', 'rm', 'inbox', '--yes')).code).toBe(0);
+}, 240_000);
+
+test('a pipeline makes a version; the same again does nothing again; a repetition is identical', async () => {
+  write('pipeline.json', pipeline());
+  const first = await serin('pipeline', 'run', '-o', 'json');
+  expect(first.code, first.stderr).toBe(0);
+  const made = JSON.parse(first.stdout) as RunDetail;
+  expect(made).toMatchObject({ status: 'SUCCEEDED', version: 1, data: { dataset: 'churn', version: 3 }, gate: { passed: true } });
+  const { items } = await stack.api('listVersions', { params: { name: churn } });
+  expect(items[0]).toMatchObject({ version: 1, origin: 'trained', jobId: made.jobId });
+
+  const second = await serin('pipeline', 'run', '-o', 'json');
+  const stages = (JSON.parse(second.stdout) as RunDetail).stages.filter(({ state }) => state !== 'skipped');
+  expect(stages.map(({ state }) => state)).toEqual(stages.map(() => 'cached'));
+
+  const repeated = await serin('run', 'repeat', made.id, '-o', 'json');
+  expect(repeated.code, repeated.stderr).toBe(0);
+  const repeat = JSON.parse(repeated.stdout) as RunDetail;
+  expect(repeat).toMatchObject({ repeats: made.id, verdict: { identical: true, differences: [] }, version: null, weightDigest: made.weightDigest });
+  expect(repeat.stages.some(({ state }) => state === 'cached')).toBe(false);
+  expect((await serin('run', 'compare', made.id, repeat.id)).stdout).toMatch(/weights +the same/);
+  expect((await serin('run', 'environment', made.id)).code).toBe(0);
+}, 240_000);
+
+test('files that lie beside the pipeline are sent once; a gate that fails keeps its whole report', async () => {
+  write(
+    'local.json',
+    pipeline({
+      name: 'local',
+      ingest: { files: ['customers.csv'], spec: { kind: 'table', label: 'churned', id: 'id' } },
+      gate: { limits: { auc: { min: 0.9999 } } },
+    }),
+  );
+  const run = await serin('pipeline', 'run', 'local.json', '-o', 'json');
+  expect(run.code).toBe(5);
+  expect(run.stderr).not.toContain('sending');
+  const failed = JSON.parse(run.stdout) as RunDetail;
+  expect(failed).toMatchObject({ status: 'FAILED', error: { code: 'GATE_FAILED' }, version: null, gate: { passed: false } });
+  expect(failed.metrics.auc).toBeGreaterThan(0.6);
+  const wrong = pipeline({ train: { kind: 'trees', leafs: 7 }, name: 'local', gates: {} });
+  const refused = await fetch(`${stack.server().ready.httpUrl}/api/pipelines`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${stack.server().ready.adminToken}` },
+    body: `{"file":${wrong}}`,
+  });
+  expect(await refused.json()).toMatchObject({ code: 'PIPELINE_INVALID', detail: expect.stringMatching(/leafs[^]*gates/) });
+}, 240_000);
+
+test('a search gives its trials to the queue, and the best of them becomes the version', async () => {
+  const search = { method: 'random', trials: 4, space: { leaves: { from: 4, to: 16, whole: true }, learningRate: { from: 0.02, to: 0.3, log: true } } };
+  write('search.json', pipeline({ name: 'searched', search }));
+  const found = await serin('pipeline', 'run', 'search.json', '-o', 'json');
+  expect(found.code, found.stderr).toBe(0);
+  const run = JSON.parse(found.stdout) as RunDetail;
+  expect(run.trials).toHaveLength(4);
+  const best = run.trials.toSorted((one, other) => (other.metric ?? 0) - (one.metric ?? 0))[0];
+  expect(run.parameters).toMatchObject(Object.fromEntries(Object.entries(best?.parameters ?? {}).map(([name, value]) => [`train.${name}`, value])));
+  expect((await stack.api('listJobs', { query: { limit: '20' } })).items.filter(({ kind }) => kind === 'trial')).toHaveLength(4);
+}, 240_000);
+
+test('a server that dies in the middle of a pipeline finishes it after its restart', async () => {
+  write('long.json', pipeline({ name: 'long', train: { kind: 'trees', trees: 1500, leaves: 63, patience: 0 } }));
+  const begun = await serin('pipeline', 'run', 'long.json', '--no-wait', '-o', 'json');
+  const run = JSON.parse(begun.stdout) as RunDetail;
+  await stack.feed.until('it trains', async () =>
+    (await stack.api('getRun', { params: { id: run.id } })).stages.find(({ name, state }) => name === 'train' && state === 'running'),
+  );
+  await stack.server().kill();
+  await stack.startServer();
+  const ended = await stack.feed.until(
+    'the run ends',
+    async () => {
+      const present = await stack.api('getRun', { params: { id: run.id } });
+      return present.status === 'RUNNING' ? undefined : present;
+    },
+    180_000,
+  );
+  expect(ended).toMatchObject({ status: 'SUCCEEDED', version: 1 });
+  expect((await jobOf(ended)).attempts).toBe(2);
+}, 300_000);
