@@ -6,10 +6,12 @@ import { seededRandom } from '@serin/inference/random';
 import { elementCount, floats, type Tensor } from '../onnx/graph.ts';
 import { simplify } from '../onnx/passes/simplify.ts';
 import { compareModels } from '../onnx/compare.ts';
+import { quantise } from '../quantise/quantise.ts';
+import { runModel } from '../onnx/session.ts';
 import { checkImport, compareOutputs, drawInputs } from './check-import.ts';
 import { importNetwork, type ImportOptions } from './import-model.ts';
 import type { TfjsFiles } from './open-model.ts';
-import { openTfjs, type Tfjs, type TfjsRuntime } from './runtime.ts';
+import { differenceOf, openTfjs, type Tfjs, type TfjsRuntime } from './runtime.ts';
 import { mobileNetwork } from './testing/network-rows.ts';
 import { filesOf, randomise, save } from './testing/saved.ts';
 import { readTopology } from './topology.ts';
@@ -175,6 +177,15 @@ test('an imported network is simplified like any other, to the same outputs', as
   const simpler = await simplify(result.model);
   expect(simpler.graph.nodes.filter(({ operator }) => operator === 'BatchNormalization')).toEqual([]);
   expect(await compareModels(result.model, simpler, seededRandom(1), { dimensions: { N: 2 } })).toBeLessThan(1e-4);
+});
+
+test('an imported network is quantised like any other', async () => {
+  const { result } = await openSaved((all) => mobileNetwork(all, 24, 4));
+  const inputs = drawInputs(result, seededRandom(2), {}, 255);
+  const small = await quantise(await simplify(result.model), { batches: [Object.fromEntries(inputs)] });
+  expect(small.graph.nodes.filter(({ operator }) => operator === 'QuantizeLinear').length).toBeGreaterThan(5);
+  const [before, after] = [await runModel(result.model, inputs), await runModel(small, inputs)];
+  expect(differenceOf(before.get('classes') ?? expect.unreachable(), after.get('classes'))).toBeLessThan(0.1);
 });
 
 test('weights quantised to 8, 16 bits and half floats are read as tfjs reads them', async () => {
