@@ -31,7 +31,9 @@ const invalid = (detail: string): SerinError =>
   new SerinError('MODEL_INVALID', { detail: `the trees: ${detail}`, hint: 'Publish the version again with a matching server' });
 
 /** Reads what anybody may have written: everything a prediction or an explanation relies on is checked. */
-export function decodeTrees(bytes: Uint8Array): TreeEnsemble {
+export function decodeTrees(content: Uint8Array): TreeEnsemble {
+  // A slice of Node's own kind of bytes shares their memory.
+  const bytes = new Uint8Array(content.buffer, content.byteOffset, content.byteLength);
   const headBytes = headWords * 4;
   if (bytes.length < headBytes) throw invalid('the file is cut off');
   const head = new Uint32Array(bytes.slice(0, headBytes).buffer);
