@@ -54,7 +54,7 @@ describe.skipIf(isMissing('chromium'))('the console in a real browser', () => {
     async (colorScheme) => {
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
       const violations: string[] = [];
-      for (const route of ['/', '/devices', '/models', '/rollouts', '/drift', '/settings']) {
+      for (const route of ['/', '/devices', '/data', '/runs', '/pipelines', '/models', '/rollouts', '/drift', '/settings']) {
         await page.goto(`${stack.server().ready.httpUrl}${route}`);
         await page.getByRole('main').waitFor();
         await page.evaluate(axe);

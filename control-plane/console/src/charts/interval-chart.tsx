@@ -73,7 +73,7 @@ export function IntervalChart({ title, metric, slices, overall }: IntervalChartP
         </ul>
         <div ref={ref} className="col-start-2 row-start-1 min-w-0" style={{ gridRow: `1 / span ${slices.length + 1}` }}>
           <svg width={width} height={height} aria-hidden className="block w-full">
-            {niceTicks(domain[0], domain[1], width < 360 ? 3 : 6).map((tick) => (
+            {niceTicks(domain[0], domain[1], width < 360 ? 4 : 6).map((tick) => (
               <g key={tick}>
                 <line x1={x(tick)} x2={x(tick)} y1={top} y2={height - axisHeight} stroke="var(--line)" />
                 <text x={x(tick)} y={height - 6} textAnchor="middle" className="fill-ink-3 text-[11px]">

@@ -1,4 +1,4 @@
-import { formatCount, formatNumber } from '../domain/format.ts';
+import { dash, formatCount, formatNumber } from '../domain/format.ts';
 import { linearScale, linePath, nearestIndex, niceTicks, valueDomain } from '../domain/scale.ts';
 import { ChartFrame, LegendKey } from './chart-frame.tsx';
 import { useCursor } from './use-cursor.ts';
@@ -34,19 +34,15 @@ export function LineChart({ title, lines, format = formatNumber, height = 180 }:
   const span = [steps[0] ?? 0, steps.at(-1) ?? 1] as const;
   const x = linearScale(span, [left, Math.max(left + 1, width - right)]);
   const y = linearScale(domain, [height - bottom, top]);
-  const reading = (at: number): string =>
-    lines
-      .map(({ name }, index) => {
-        const value = byStep[index]?.get(steps[at] ?? Number.NaN);
-        return value === undefined ? '' : `${name} ${format(value)}`;
-      })
-      .filter((words) => words !== '')
-      .join(', ');
+  const valueAt = (line: number, at: number): string => {
+    const value = byStep[line]?.get(steps[at] ?? Number.NaN);
+    return value === undefined ? dash : format(value);
+  };
   const cursor = useCursor(
     title,
     steps.length,
     (pointerX) => nearestIndex(steps, span[0] + ((pointerX - left) / Math.max(1, width - left - right)) * (span[1] - span[0])),
-    (at) => `step ${formatCount(steps[at] ?? 0)}: ${reading(at)}`,
+    (at) => `step ${formatCount(steps[at] ?? 0)}: ${lines.map(({ name }, index) => `${name} ${valueAt(index, at)}`).join(', ')}`,
   );
   const shown = cursor.at ?? steps.length - 1;
   const step = steps[shown];
@@ -57,24 +53,18 @@ export function LineChart({ title, lines, format = formatNumber, height = 180 }:
       legend={
         <>
           {lines.length > 1 &&
-            lines.map(({ name, color, dashed }) => <LegendKey key={name} color={color} name={name} shape={dashed === true ? 'dashes' : 'line'} />)}
-          <span className="text-ink-3">
-            {step === undefined
-              ? ''
-              : `step ${formatCount(step)}: ${lines.length > 1 ? reading(shown) : reading(shown).replace(`${lines[0]?.name ?? ''} `, '')}`}
+            lines.map(({ name, color, dashed }, index) => (
+              <LegendKey key={name} color={color} name={`${name} ${valueAt(index, shown)}`} shape={dashed === true ? 'dashes' : 'line'} />
+            ))}
+          <span className="text-ink-3 tabular-nums">
+            {step === undefined ? '' : lines.length > 1 ? `at step ${formatCount(step)}` : `${valueAt(0, shown)} at step ${formatCount(step)}`}
           </span>
         </>
       }
       table={() => ({
         caption: title,
         head: ['Step', ...lines.map(({ name }) => name)],
-        rows: steps.map((each) => [
-          formatCount(each),
-          ...byStep.map((line) => {
-            const value = line.get(each);
-            return value === undefined ? '–' : format(value);
-          }),
-        ]),
+        rows: steps.map((each, at) => [formatCount(each), ...lines.map((_, index) => valueAt(index, at))]),
       })}
     >
       <div ref={ref} className="rounded-sm" {...cursor.props}>

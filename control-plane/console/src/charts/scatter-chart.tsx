@@ -23,7 +23,7 @@ const right = 12;
 /** Logarithms where the values span magnitudes, as learning rates do. */
 function magnitudes(values: readonly number[]): boolean {
   const least = Math.min(...values);
-  return least > 0 && Math.max(...values) / least >= 50;
+  return least > 0 && Math.max(...values) / least >= 20;
 }
 
 /** One dot a trial: full ones had the whole training, rings were stopped before. */

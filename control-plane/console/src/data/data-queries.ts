@@ -31,7 +31,7 @@ export const sourcesQuery = queryOptions<readonly Source[]>({
   ...live,
 });
 
-export const runsMax = 500;
+export const runsMax = 200;
 export const runsQuery = queryOptions<readonly Run[]>({
   queryKey: keys.runs,
   queryFn: async ({ signal }) => (await api('listRuns', { query: { limit: String(runsMax) }, signal })).items,

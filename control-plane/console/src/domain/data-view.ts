@@ -36,7 +36,8 @@ export function rowsWords({ rows, count }: Pick<Anomaly, 'rows' | 'count'>, most
   if (rows.length === 0) return '';
   const shown = rows.slice(0, most);
   const beyond = Math.max(0, count - shown.length);
-  const list = shown.map((row) => row.toLocaleString('en')).join(', ');
+  // Without grouping: a comma within a number would read as the next row.
+  const list = shown.join(', ');
   return `${count === 1 ? 'row' : 'rows'} ${list}${beyond === 0 ? '' : ` and ${beyond.toLocaleString('en')} more`}`;
 }
 

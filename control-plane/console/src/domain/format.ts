@@ -108,12 +108,14 @@ export const formatFull = (at: number): string => full.format(at);
 
 const acronyms: Readonly<Record<string, string>> = {
   auc: 'AUC',
+  cpu: 'CPU',
   csv: 'CSV',
   ece: 'ECE',
   f1: 'F1',
   fp32: 'fp32',
   mae: 'MAE',
   map50: 'mAP50',
+  ort: 'ONNX Runtime',
   p50: 'p50',
   p95: 'p95',
   psi: 'PSI',

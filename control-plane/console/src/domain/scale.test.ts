@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { domainFromZero, linePath, linearScale, nearestIndex, niceTicks } from './scale.ts';
+import { domainFromZero, linePath, linearScale, nearestIndex, niceTicks, valueDomain } from './scale.ts';
 
 const finite = fc.double({ min: -1e6, max: 1e6, noNaN: true });
 
@@ -54,4 +54,16 @@ test('the nearest value is nearest', () => {
       expect(Math.abs(found - target)).toBe(Math.min(...sorted.map((value) => Math.abs(value - target))));
     }),
   );
+});
+
+test('a domain holds every finite value, is never empty, and begins at zero where that is near', () => {
+  fc.assert(
+    fc.property(fc.array(fc.oneof(finite, fc.constantFrom(Number.NaN, Infinity))), (values) => {
+      const [low, high] = valueDomain(values);
+      expect(high).toBeGreaterThan(low);
+      for (const value of values.filter(Number.isFinite)) expect(low <= value && value <= high).toBe(true);
+    }),
+  );
+  expect(valueDomain([0.01, 0.9])[0]).toBe(0);
+  expect(valueDomain([0.8, 0.9])[0]).toBeGreaterThan(0.7);
 });

@@ -12,7 +12,8 @@ function dayWords(field: string): string | null {
   if (field === '1-5') return 'every weekday';
   const numbers = field.split(',');
   if (!numbers.every((number) => /^[0-7]$/.test(number))) return null;
-  return `every ${list(numbers.map((number) => days[Number(number) % 7] ?? ''))}`;
+  // 0 and 7 are both Sunday.
+  return `every ${list([...new Set(numbers.map((number) => days[Number(number) % 7] ?? ''))])}`;
 }
 
 /** A schedule of five fields in words; one that is not among the usual is shown as it was written. */

@@ -38,7 +38,7 @@ export function Columns({ version, search }: { version: DatasetVersionDetail; se
   const found = findColumns(version.columns, search);
   const roles = columnRole.options.filter((role) => version.columns.some((column) => column.role === role));
   return (
-    <Panel aria-labelledby="columns" className="min-w-0 overflow-hidden">
+    <Panel aria-labelledby="columns" className="min-w-0 overflow-hidden max-lg:order-1">
       <PanelHead
         id="columns"
         title="Columns"
@@ -83,7 +83,7 @@ export function Columns({ version, search }: { version: DatasetVersionDetail; se
           <span className="col-start-2">Column</span>
           <span>Values</span>
           <span className="text-right">Missing</span>
-          <span className="text-right">Distinct</span>
+          <span className="text-right lg:max-xl:hidden">Distinct</span>
           <span className="text-right">About the label</span>
         </div>
       )}
@@ -99,7 +99,8 @@ export function Columns({ version, search }: { version: DatasetVersionDetail; se
   );
 }
 
-const rowGrid = 'md:grid-cols-[1rem_minmax(0,1fr)_8rem_5rem_5rem_6.5rem]';
+/** Beside the other panels of a small desktop there is no room for the count of distinct values. */
+const rowGrid = 'md:grid-cols-[1rem_minmax(0,1fr)_7rem_4.5rem_4.5rem_6.5rem] lg:max-xl:grid-cols-[1rem_minmax(0,1fr)_5rem_4rem_5.5rem]';
 
 function ColumnRow({ column, open }: { column: ColumnSummary; open: boolean }) {
   const missing = missingShare(column);
@@ -109,7 +110,7 @@ function ColumnRow({ column, open }: { column: ColumnSummary; open: boolean }) {
     if (open) row.current?.scrollIntoView({ block: 'nearest' });
   }, [open]);
   return (
-    <li ref={row} data-testid={`column-${column.name}`}>
+    <li ref={row} className="scroll-mt-16" data-testid={`column-${column.name}`}>
       <Link
         from="/data/$name/$version"
         to="/data/$name/$version"
@@ -122,18 +123,18 @@ function ColumnRow({ column, open }: { column: ColumnSummary; open: boolean }) {
         <span className="flex min-w-0 items-center gap-2">
           <span className="truncate font-medium">{column.name}</span>
           {column.role !== 'feature' && <Badge tone={column.role === 'label' ? 'info' : 'idle'}>{roleWords[column.role]}</Badge>}
-          <span className="truncate text-xs text-ink-3 max-md:hidden">{typeWords[column.type]}</span>
+          <span className="truncate text-xs text-ink-3 max-md:hidden lg:max-xl:hidden">{typeWords[column.type]}</span>
         </span>
         <ColumnSpark
           counts={column.numbers === null ? column.top.slice(0, 12).map(({ count }) => count) : column.numbers.counts}
           color={column.numbers === null ? 'var(--series-4)' : 'var(--series-1)'}
-          className="h-6 w-20 md:w-28"
+          className="h-6 w-20 md:w-full"
         />
         <span className={cn('hidden text-right tabular-nums md:block', missing >= 0.2 ? 'font-medium text-warn' : missing === 0 && 'text-ink-3')}>
           <span className="sr-only">missing </span>
           {missing === 0 ? 'none' : formatPercent(missing)}
         </span>
-        <span className="hidden text-right text-ink-2 tabular-nums md:block">
+        <span className="hidden text-right text-ink-2 tabular-nums md:block lg:max-xl:hidden">
           <span className="sr-only">distinct </span>
           {formatCount(column.distinct)}
         </span>

@@ -82,12 +82,13 @@ function Detail({ version }: { version: DatasetVersionDetail }) {
       {version.status === 'QUARANTINED' && <Quarantine version={version} />}
       {version.decision !== null && <Decision version={version} />}
       <Counts version={version} />
-      <div className="grid items-start gap-5 lg:grid-cols-[minmax(0,1fr)_20rem] xl:grid-cols-[minmax(0,1fr)_24rem]">
-        <div className="flex min-w-0 flex-col gap-5">
+      <div className="grid grid-cols-1 items-start gap-5 lg:grid-cols-[minmax(0,1fr)_20rem] xl:grid-cols-[minmax(0,1fr)_24rem]">
+        {/* On a narrow screen both columns dissolve into one, the long list of columns last but one. */}
+        <div className="flex min-w-0 flex-col gap-5 max-lg:contents">
           <Anomalies version={version} />
           <Columns version={version} search={route.useSearch()} />
         </div>
-        <div className="flex min-w-0 flex-col gap-5">
+        <div className="flex min-w-0 flex-col gap-5 max-lg:contents">
           <Balance version={version} />
           {version.parent !== null && <Changed version={version} parent={version.parent} />}
           <About version={version} />
@@ -241,7 +242,11 @@ function Changed({ version, parent }: { version: DatasetVersionDetail; parent: n
         note={
           <>
             against{' '}
-            <Link to="/data/$name/$version" params={{ name: version.dataset, version: String(parent) }} className="font-mono text-link hover:underline">
+            <Link
+              to="/data/$name/$version"
+              params={{ name: version.dataset, version: String(parent) }}
+              className="font-mono text-link underline underline-offset-2"
+            >
               v{parent}
             </Link>
           </>
@@ -274,7 +279,7 @@ function About({ version }: { version: DatasetVersionDetail }) {
   const { data: runs = [] } = useQuery(runsQuery);
   const learnt = runs.filter(({ data }) => data?.dataset === version.dataset && data.version === version.version);
   return (
-    <Panel aria-labelledby="about">
+    <Panel aria-labelledby="about" className="max-lg:order-2">
       <PanelHead id="about" title="About" />
       <div className="flex flex-col gap-4 p-4">
         <Facts>

@@ -117,7 +117,7 @@ function VersionRow({ version, share, isLatest, isLast }: { version: DatasetVers
       <Link
         to="/data/$name/$version"
         params={{ name: version.dataset, version: String(version.version) }}
-        className="grid grid-cols-[0.75rem_minmax(0,1fr)_auto] items-start gap-x-4 px-4 py-3 hover:bg-hover md:grid-cols-[0.75rem_8.5rem_minmax(0,1fr)_10rem_7rem]"
+        className="grid grid-cols-[0.75rem_minmax(0,1fr)_auto] items-start gap-x-4 px-4 py-3 hover:bg-hover md:grid-cols-[0.75rem_8.5rem_minmax(0,1fr)_10rem_9rem]"
       >
         <StateMark state={version.status} className="relative mt-1 rounded-full bg-surface" />
         <span className="flex flex-wrap items-center gap-2">
@@ -125,11 +125,13 @@ function VersionRow({ version, share, isLatest, isLast }: { version: DatasetVers
           <VersionStatusBadge status={version.status} />
         </span>
         <span className="min-w-0 text-sm max-md:order-4 max-md:col-span-2 max-md:col-start-2">
-          <span className="block truncate">{version.note === '' ? <span className="text-ink-3">no note</span> : sentence(version.note)}</span>
-          <span className="block truncate text-xs text-ink-3">
-            {version.source === null ? `brought by ${version.createdBy}` : `from the source ${version.source}`}
+          {version.note !== '' && <span className="block truncate">{sentence(version.note)}</span>}
+          <span className={cn('block', version.note === '' ? 'text-ink-2' : 'text-xs text-ink-3')}>
+            {version.source === null ? `Brought by ${version.createdBy}` : `From the source ${version.source}`}
             {version.parent !== null && `, adds to v${version.parent}`}
             {isLatest && ', what models learn from now'}
+            {version.decision !== null &&
+              (version.decision.note === '' ? `, decided by ${version.decision.by}` : `; ${version.decision.by}: “${version.decision.note}”`)}
           </span>
         </span>
         <span className="text-right text-sm max-md:hidden">

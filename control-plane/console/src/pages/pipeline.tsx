@@ -55,7 +55,7 @@ export function PipelinePage() {
       ) : data === undefined ? (
         <Skeleton className="h-72" />
       ) : (
-        <div className="grid items-start gap-5 lg:grid-cols-[minmax(0,1fr)_20rem] xl:grid-cols-[minmax(0,1fr)_25rem]">
+        <div className="grid grid-cols-1 items-start gap-5 lg:grid-cols-[minmax(0,1fr)_20rem] xl:grid-cols-[minmax(0,1fr)_25rem]">
           <div className="flex min-w-0 flex-col gap-5">
             <FileView file={data.file} />
           </div>

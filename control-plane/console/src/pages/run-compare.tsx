@@ -149,15 +149,17 @@ function Differences({ comparison: { differences } }: { comparison: RunCompariso
           </thead>
           {groupDifferences(differences).map(({ name, items }) => (
             <tbody key={name} className="divide-y divide-line border-b border-line last:border-b-0">
-              <tr>
-                <th scope="rowgroup" colSpan={3} className="eyebrow bg-sunken px-4 py-1.5 text-left">
-                  {name}
-                </th>
-              </tr>
+              {(items.length > 1 || sentence(items[0]?.what ?? '') !== name) && (
+                <tr>
+                  <th scope="rowgroup" colSpan={3} className="eyebrow bg-sunken px-4 py-1.5 text-left">
+                    {name}
+                  </th>
+                </tr>
+              )}
               {items.map(({ what, left, right }) => (
                 <tr key={what} className="align-baseline">
                   <th scope="row" className="px-4 py-2 text-left font-normal wrap-anywhere">
-                    {name === 'Parameters' ? <span className="font-mono text-xs">{what}</span> : sentence(what)}
+                    {name === 'Parameters' ? <span className="font-mono text-xs">{what}</span> : humanise(what)}
                   </th>
                   <td className="px-2 py-2 font-mono text-xs wrap-anywhere">{left}</td>
                   <td className="px-4 py-2 font-mono text-xs wrap-anywhere">{right}</td>

@@ -1,6 +1,6 @@
 import { Link } from '@tanstack/react-router';
 import type { Run, RunStatus } from '@serin/protocol/api/runs';
-import { formatCount, formatMetric, formatMs, humanise, sentence } from '../domain/format.ts';
+import { formatCount, formatMetric, groupDigits, humanise, sentence } from '../domain/format.ts';
 import { formatDifference, isBetter, keyMetric, runStatusTone, runStatusWords, stageWords } from '../domain/run-view.ts';
 import { Badge } from '../ui/badge.tsx';
 import { cn } from '../ui/cn.ts';
@@ -53,7 +53,7 @@ export function KeyFigure({ run }: { run: Run }) {
 /** The run from left to right: a mark, a word and the seconds of every stage. */
 export function StageStrip({ stages }: { stages: Run['stages'] }) {
   return (
-    <ol aria-label="Stages" className="grid grid-cols-1 gap-x-2 gap-y-3 sm:grid-cols-3 lg:grid-cols-5 2xl:grid-cols-9">
+    <ol aria-label="Stages" className="grid grid-cols-2 gap-x-3 gap-y-3 sm:grid-cols-3 lg:grid-cols-5 2xl:grid-cols-9">
       {stages.map((stage) => (
         <li
           key={stage.name}
@@ -68,12 +68,12 @@ export function StageStrip({ stages }: { stages: Run['stages'] }) {
               {humanise(stage.name)}
             </span>
             <span className="ml-auto shrink-0 text-xs text-ink-3">
-              {stage.ms === null ? '' : stage.ms < 1000 ? formatMs(Math.round(stage.ms)) : `${(stage.ms / 1000).toFixed(1)} s`}
+              {stage.ms === null ? '' : stage.ms < 1000 ? `${Math.round(stage.ms)} ms` : `${(stage.ms / 1000).toFixed(1)} s`}
             </span>
           </span>
           <span className="text-xs text-ink-3">
             {stageWords[stage.state]}
-            {stage.words !== '' && <span className="text-ink-2">: {sentence(stage.words)}</span>}
+            {stage.words !== '' && <span className="text-ink-2">: {sentence(groupDigits(stage.words))}</span>}
           </span>
         </li>
       ))}

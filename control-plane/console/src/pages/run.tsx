@@ -69,7 +69,7 @@ function Note({ run }: { run: RunDetail }) {
       {run.pipeline !== null && (
         <>
           Pipeline{' '}
-          <Link to="/pipelines/$name" params={{ name: run.pipeline }} className="text-link hover:underline">
+          <Link to="/pipelines/$name" params={{ name: run.pipeline }} className="text-link underline underline-offset-2">
             {run.pipeline}
           </Link>
           ,{' '}
@@ -126,8 +126,8 @@ function Detail({ run }: { run: RunDetail }) {
         </div>
       )}
       <Stages run={run} />
-      <div className="grid items-start gap-5 lg:grid-cols-[minmax(0,1fr)_20rem] xl:grid-cols-[minmax(0,1fr)_25rem]">
-        <div className="flex min-w-0 flex-col gap-5">
+      <div className="grid grid-cols-1 items-start gap-5 lg:grid-cols-[minmax(0,1fr)_20rem] xl:grid-cols-[minmax(0,1fr)_25rem]">
+        <div className="flex min-w-0 flex-col gap-5 max-lg:contents">
           <Metrics run={run} />
           <Curves run={run} />
           {run.trials.length > 0 && metric !== null && <Trials run={run} metric={metric} />}
@@ -136,7 +136,7 @@ function Detail({ run }: { run: RunDetail }) {
           <Importance run={run} />
           <Log run={run} />
         </div>
-        <div className="flex min-w-0 flex-col gap-5">
+        <div className="flex min-w-0 flex-col gap-5 max-lg:contents">
           <Gate run={run} />
           <Made run={run} />
           <Environment run={run} />
@@ -152,7 +152,7 @@ function Detail({ run }: { run: RunDetail }) {
 function Verdict({ run: { verdict, repeats, status } }: { run: RunDetail }) {
   if (repeats === null) return null;
   const of = (
-    <Link to="/runs/$id" params={{ id: repeats }} className="text-link hover:underline">
+    <Link to="/runs/$id" params={{ id: repeats }} className="text-link underline underline-offset-2">
       an earlier run
     </Link>
   );
@@ -357,7 +357,7 @@ function Importance({ run: { importance } }: { run: RunDetail }) {
 function Gate({ run }: { run: RunDetail }) {
   const { gate, version, model } = run;
   return (
-    <Panel aria-labelledby="gate">
+    <Panel aria-labelledby="gate" className="max-lg:order-first">
       <PanelHead id="gate" title={gate === null ? 'Gate' : gate.passed ? 'Gate: passed' : 'Gate: not passed'}>
         {version !== null && (
           <Link to="/models" search={{ model, version }} className={buttonClass('primary', true)}>

@@ -187,7 +187,8 @@ function RunRow({ run }: { run: Run }) {
           <span className="truncate">{run.model}</span>
         </Link>
         <span className="block truncate text-xs text-ink-3">
-          {run.pipeline === null ? 'no pipeline' : run.pipeline === run.model ? 'its pipeline' : run.pipeline}
+          <span className="font-mono">{run.id.slice(0, 8)}</span>
+          {run.pipeline !== null && run.pipeline !== run.model && `, pipeline ${run.pipeline}`}
           {run.repeats !== null && ', a repetition'}
         </span>
       </td>
@@ -232,7 +233,7 @@ function PickBar({ runs }: { runs: readonly Run[] }) {
   const picked = picksOf(pick);
   if (picked.length === 0) return null;
   const [left, right] = picked;
-  const words = (id: string): string => runs.find((run) => run.id === id)?.model ?? id;
+  const words = (id: string): string => `${runs.find((run) => run.id === id)?.model ?? ''} ${id.slice(0, 8)}`.trim();
   return (
     <div
       role="region"
@@ -240,7 +241,7 @@ function PickBar({ runs }: { runs: readonly Run[] }) {
       className="sticky bottom-20 z-5 flex flex-wrap items-center gap-3 rounded-lg bg-raised px-4 py-2.5 shadow-float sm:bottom-5"
     >
       <p className="min-w-0 flex-1 truncate text-sm" role="status">
-        {right === undefined ? `${words(left ?? '')} is chosen; choose one more` : `${words(left ?? '')} and ${words(right)} are chosen`}
+        {right === undefined ? `One is chosen, ${words(left ?? '')}; choose one more` : `Two are chosen: ${words(left ?? '')} and ${words(right)}`}
       </p>
       <Button kind="quiet" onClick={() => change({ pick: undefined })}>
         Clear

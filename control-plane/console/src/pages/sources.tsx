@@ -95,7 +95,7 @@ function SourceRow({ source, withDataset, onChange, onRemove }: { source: Source
         {withDataset && (
           <p className="mt-0.5 text-xs text-ink-3">
             {source.mode === 'append' ? 'adds to' : 'replaces'}{' '}
-            <Link to="/data/$name" params={{ name: source.dataset }} className="text-link hover:underline">
+            <Link to="/data/$name" params={{ name: source.dataset }} className="text-link underline underline-offset-2">
               {source.dataset}
             </Link>
           </p>
@@ -133,23 +133,16 @@ function SourceRow({ source, withDataset, onChange, onRemove }: { source: Source
         )}
       </div>
       <div className="flex flex-wrap gap-2">
-        <Button
-          small
-          refusal={mayRead}
-          busy={read.isPending}
-          icon={<RefreshCw className="size-3.5" aria-hidden />}
-          aria-label={`Read ${source.name} now`}
-          onClick={() => read.mutate(source.name)}
-        >
-          Read now
+        <Button small refusal={mayRead} busy={read.isPending} icon={<RefreshCw className="size-3.5" aria-hidden />} onClick={() => read.mutate(source.name)}>
+          Read now<span className="sr-only"> {source.name}</span>
         </Button>
         {mayChange === null && (
           <>
-            <Button small kind="quiet" aria-label={`Change ${source.name}`} onClick={onChange}>
-              Change
+            <Button small kind="quiet" onClick={onChange}>
+              Change<span className="sr-only"> {source.name}</span>
             </Button>
-            <Button small kind="quiet" aria-label={`Forget ${source.name}`} onClick={onRemove}>
-              Forget
+            <Button small kind="quiet" onClick={onRemove}>
+              Forget<span className="sr-only"> {source.name}</span>
             </Button>
           </>
         )}

@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
-import { Link } from '@tanstack/react-router';
+import { Link, useLocation } from '@tanstack/react-router';
 import { Activity, Boxes, Cpu, Database, FlaskConical, LayoutGrid, Settings, Waypoints } from 'lucide-react';
 import type { Overview } from '@serin/protocol/api/resources';
 import { overviewQuery } from '../data/queries.ts';
@@ -32,9 +32,13 @@ function countAt(to: (typeof places)[number]['to'], overview: Overview | undefin
   return null;
 }
 
+/** Pipelines are the other half of the runs' page. */
+const useAlso = (): string | null => useLocation({ select: ({ pathname }) => (pathname.startsWith('/pipelines') ? '/runs' : null) });
+
 export function SideBar() {
   const { fleet } = useSession();
   const { data: overview } = useQuery(overviewQuery);
+  const also = useAlso();
   return (
     <aside className="fixed inset-y-0 left-0 z-20 hidden w-14 flex-col border-r border-line bg-page sm:flex xl:w-56">
       <div className="flex h-13 items-center gap-2.5 px-3.5 xl:px-4">
@@ -52,6 +56,7 @@ export function SideBar() {
               key={to}
               to={to}
               activeOptions={{ exact, includeSearch: false }}
+              aria-current={to === also ? 'page' : undefined}
               title={label}
               className="relative flex h-8 items-center gap-2.5 rounded-md px-2.5 text-sm font-medium text-ink-2 hover:bg-hover hover:text-ink aria-[current=page]:bg-hover aria-[current=page]:text-ink"
             >
@@ -77,6 +82,7 @@ export function SideBar() {
 /** On small screens the same places are in reach of a thumb. */
 export function BottomBar() {
   const { data: overview } = useQuery(overviewQuery);
+  const also = useAlso();
   return (
     <nav aria-label="Pages" className="fixed inset-x-0 bottom-0 z-20 grid h-16 grid-cols-7 border-t border-line bg-page pb-1 sm:hidden">
       {placesInReach.map(({ to, short, icon: Icon, exact }) => {
@@ -86,6 +92,7 @@ export function BottomBar() {
             key={to}
             to={to}
             activeOptions={{ exact, includeSearch: false }}
+            aria-current={to === also ? 'page' : undefined}
             className="relative flex flex-col items-center justify-center gap-1 text-[0.625rem] font-medium text-ink-3 aria-[current=page]:text-ink"
           >
             <Icon className="size-5" strokeWidth={1.7} aria-hidden />
