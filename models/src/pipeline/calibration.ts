@@ -1,3 +1,5 @@
+import type { TreeEnsemble } from '@serin/inference/trees/ensemble';
+
 import { createGraphBuilder } from '../onnx/builder.ts';
 import { createModel, floats, int, scalar, type Model } from '../onnx/graph.ts';
 import { minimise } from '../text/lbfgs.ts';
@@ -119,4 +121,14 @@ export function calibratedModel(model: Model, { scale, bias }: Calibration): Mod
   builder.add('Softmax', [moved], { axis: int(-1) }, ['probabilities']);
   for (const { name, type, dims } of graph.outputs) builder.output(name, type, dims);
   return { ...createModel(builder.finish(), { ...model.metadata }), opsets: model.opsets, irVersion: model.irVersion };
+}
+
+/** The same for the trees that explain the answers, so that their parts add up to the margin of what is answered. */
+export function calibratedTrees(trees: TreeEnsemble, { scale, bias }: Calibration): TreeEnsemble {
+  const shift = trees.link === 'logistic' ? [(bias[1] ?? 0) - (bias[0] ?? 0)] : bias;
+  return {
+    ...trees,
+    base: trees.base.map((margin, place) => margin * scale + (shift[place] ?? 0)),
+    value: trees.value.map((value, node) => ((trees.feature[node] ?? 0) < 0 ? value * scale : value)),
+  };
 }

@@ -1,8 +1,14 @@
 import { seededRandom, shuffle } from '@serin/inference/random';
+import { decodeTrees } from '@serin/inference/trees/encode';
+import { createExplainer, explainRow } from '@serin/inference/trees/explain';
+import { columnMajor } from '@serin/inference/trees/predict';
 import type { RunDetail } from '@serin/protocol/api/runs';
+import type { TreeEnsemble } from '@serin/inference/trees/ensemble';
+import type { FeatureColumn } from '@serin/protocol/bundle/preprocessing';
 import type { MetricName } from '@serin/protocol/pipeline';
 
 import type { Column } from '../data/table.ts';
+import { featuresOf } from '../trees/feature-matrix.ts';
 import { answersOf } from './answers.ts';
 import { betterOf, metricsOf, valueOf } from './metrics.ts';
 import { pickRows, type DataFacts, type Part } from './part.ts';
@@ -12,7 +18,7 @@ import type { ModelFacts } from './stages/train.ts';
 const rowsMax = 2000;
 const columnsMax = 200;
 
-/** What each column does for the answers: how much worse they get when its values change places among the records. */
+/** Of trees, the mean absolute Shapley value; of others, how much worse answers get when a column's values change places among the records. */
 export async function importanceOf(
   context: StageContext,
   facts: DataFacts,
@@ -23,6 +29,7 @@ export async function importanceOf(
 ): Promise<RunDetail['importance']> {
   const { preprocessing, importance } = model;
   if (preprocessing?.kind !== 'table') return null;
+  if (context.has('train/explainer.bin')) return shapley(context, decodeTrees(await context.read('train/explainer.bin')), preprocessing.columns, part);
   if (preprocessing.columns.length > columnsMax)
     return importance == null ? null : { method: importance.method, columns: importance.columns.slice(0, columnsMax).map((one) => ({ ...one })) };
   const random = seededRandom(context.plan.file.seed).fork('importance');
@@ -48,6 +55,29 @@ export async function importanceOf(
   return {
     method: `loss of ${metric} when the column is shuffled, ${sample.rows} test records`,
     columns: columns.toSorted((one, other) => other.value - one.value),
+  };
+}
+
+function shapley(context: StageContext, trees: TreeEnsemble, columns: readonly FeatureColumn[], part: Part): RunDetail['importance'] {
+  const sample = pickRows(part, firstOf(seededRandom(context.plan.file.seed).fork('importance'), part.rows));
+  const rows = columnMajor(featuresOf(sample.table, columns).values, sample.rows);
+  const explainer = createExplainer(trees);
+  const outputs = trees.base.length;
+  const into = new Float64Array(columns.length * outputs);
+  const sums = new Float64Array(columns.length);
+  for (let row = 0; row < sample.rows; row += 1) {
+    context.progress(row / sample.rows, 'what each column did for the answers');
+    into.fill(0);
+    explainRow(explainer, rows, row, into);
+    for (let place = 0; place < into.length; place += 1) {
+      const column = place % columns.length;
+      sums[column] = (sums[column] as number) + Math.abs(into[place] as number);
+    }
+  }
+  const found = columns.map(({ name }, place) => ({ name, value: (sums[place] as number) / Math.max(1, sample.rows * outputs) }));
+  return {
+    method: `mean |SHAP| of the margin over ${sample.rows} test records`,
+    columns: found.toSorted((one, other) => other.value - one.value).slice(0, columnsMax),
   };
 }
 

@@ -305,14 +305,17 @@ async function measureAll(folder: string): Promise<Measured[]> {
   return found;
 }
 
+/** An entry was used when its facts were last touched; work, when something in it was last written. */
 async function measure(place: string): Promise<Measured> {
-  let [bytes, usedAt] = [0, 0];
+  let [bytes, newest] = [0, 0];
+  let touched: number | undefined;
   for (const entry of await readdir(place, { withFileTypes: true, recursive: true })) {
     if (!entry.isFile()) continue;
     const facts = await stat(path.join(entry.parentPath, entry.name)).catch(() => undefined);
     if (facts === undefined) continue;
     bytes += facts.size;
-    usedAt = Math.max(usedAt, facts.mtimeMs);
+    newest = Math.max(newest, facts.mtimeMs);
+    if (entry.name === entryFile) touched = facts.mtimeMs;
   }
-  return { place, bytes, usedAt };
+  return { place, bytes, usedAt: touched ?? newest };
 }

@@ -2,6 +2,7 @@ import { imageStatisticNames, measureImage } from '@serin/inference/image-statis
 import { readProbabilities } from '@serin/inference/postprocess';
 import { seededRandom } from '@serin/inference/random';
 import { answerStatistic, columnStatistic, wordsStatistic } from '@serin/inference/records';
+import { decodeTrees, encodeTrees } from '@serin/inference/trees/encode';
 import { textPreparer, type TextRecord } from '@serin/inference/text/prepare';
 import type { BundlePart, Variant } from '@serin/protocol/bundle/manifest';
 import type { Preprocessing } from '@serin/protocol/bundle/preprocessing';
@@ -15,6 +16,7 @@ import { makeProfile } from '../../package/profile.ts';
 import { jsonBytes, type TrainedVersion } from '../../package/version.ts';
 import { featuresOf } from '../../trees/feature-matrix.ts';
 import { answersOf, feederOf } from '../answers.ts';
+import { calibratedTrees, type Calibration } from '../calibration.ts';
 import { decodeJson, decodePart, encodeJson, recordOf, type LearningFacts, type Part } from '../part.ts';
 import type { Stage, StageContext } from '../stage.ts';
 import type { Evaluated } from './evaluate.ts';
@@ -70,7 +72,7 @@ export const pack: Stage = {
     const profile = makeProfile({ statistics, framesPerWindow, random: random.fork('profile'), origin: `${test.rows} records of the test part` });
     files.push({ role: 'profile', path: 'profile.json', bytes: jsonBytes(profile) });
     if (preprocessing !== undefined) files.push({ role: 'preprocessing', path: 'preprocessing.json', bytes: jsonBytes(preprocessing) });
-    if (context.has('train/explainer.bin')) files.push({ role: 'explainer', path: 'explainer.bin', bytes: await context.read('train/explainer.bin') });
+    if (context.has('train/explainer.bin')) files.push({ role: 'explainer', path: 'explainer.bin', bytes: await explainerOf(context, evaluated.calibration) });
     const model = readModel(bytes);
     const { threshold } = evaluated.deciding;
     const version: PackedVersion = {
@@ -91,6 +93,11 @@ export const pack: Stage = {
     };
   },
 };
+
+async function explainerOf(context: StageContext, calibration: Calibration | null): Promise<Uint8Array> {
+  const bytes = await context.read('train/explainer.bin');
+  return calibration === null ? bytes : encodeTrees(calibratedTrees(decodeTrees(bytes), calibration));
+}
 
 /** The version as its files and facts lie in the cache. */
 export async function readVersion(read: (name: string) => Promise<Uint8Array>): Promise<TrainedVersion> {
