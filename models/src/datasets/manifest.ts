@@ -293,7 +293,6 @@ export function diffManifests(from: Manifest, to: Manifest): ManifestDiff {
   const removed = [...gone.values()].flat().sort(byPath);
   const specChanged = canonical([from.spec, from.shares]) !== canonical([to.spec, to.shares]);
   // Files may have changed places: then only the digests tell.
-  const sameData =
-    !specChanged && added.length === removed.length && (added.length + changed.length === 0 || dataDigest(from) === dataDigest(to));
+  const sameData = !specChanged && added.length === removed.length && (added.length + changed.length === 0 || dataDigest(from) === dataDigest(to));
   return { added, removed, changed, moved, unchanged, sameData, specChanged };
 }

@@ -196,9 +196,9 @@ test('a difference counts the rows that came, went and changed', async () => {
 
 const program = fileURLToPath(new URL('../../dist/datasets/testing/killed-writer.js', import.meta.url));
 
-/** Kills the writer once it has told of so many things; the versions it said were there. */
-function runKilled(folder: string, work: string, killAfter: number): Promise<number[]> {
-  const child: ChildProcess = fork(program, [folder, work], { execArgv: [] });
+/** Runs the writer, killed from here once it has told of so many things, or by itself at a step; the versions it said were there. */
+function runWriter(folder: string, work: string, { killAfter = Infinity, dieAt = 0 }): Promise<{ readonly committed: number[]; readonly killed: boolean }> {
+  const child: ChildProcess = fork(program, [folder, work, String(dieAt)], { execArgv: [] });
   const committed: number[] = [];
   let told = 0;
   return new Promise((resolve, reject) => {
@@ -207,8 +207,20 @@ function runKilled(folder: string, work: string, killAfter: number): Promise<num
       told += 1;
       if (told === killAfter) child.kill('SIGKILL');
     });
-    child.once('close', (code, signal) => (signal === 'SIGKILL' ? resolve(committed) : reject(new Error(`the writer ended with ${code ?? signal}`))));
+    child.once('close', (code, signal) => {
+      if (code === 0 || signal === 'SIGKILL') resolve({ committed, killed: signal === 'SIGKILL' });
+      else reject(new Error(`the writer ended with ${code ?? signal}`));
+    });
   });
+}
+
+/** Every version is whole, none is missing, and each that was promised is there; how many there are. */
+async function checkVersions(store: DatasetStore, promised: ReadonlySet<number>): Promise<number> {
+  const versions = (await listVersions(store, 'd')).map(({ version }) => version).reverse();
+  expect(versions).toEqual(Array.from({ length: versions.length }, (_, index) => index + 1));
+  expect(versions).toEqual(expect.arrayContaining([...promised]));
+  expect((await verifyStore(store)).faults).toEqual([]);
+  return versions.length;
 }
 
 test('a writer that is killed at any moment leaves the old state or the new one', async () => {
@@ -217,15 +229,13 @@ test('a writer that is killed at any moment leaves the old state or the new one'
   const random = seededRandom(11);
   const store = await openDatasetStore(folder, { now: () => 0 });
   const promised = new Set<number>();
-  for (let round = 0; round < 30; round += 1) {
-    for (const version of await runKilled(folder, work, 1 + random.integer(12))) promised.add(version);
-    const versions = (await listVersions(store, 'd')).map(({ version }) => version).reverse();
-    expect(versions).toEqual(Array.from({ length: versions.length }, (_, index) => index + 1));
-    expect(versions).toEqual(expect.arrayContaining([...promised]));
-    expect((await verifyStore(store)).faults).toEqual([]);
+  for (let round = 0; round < 8; round += 1) {
+    const { committed } = await runWriter(folder, work, { killAfter: 1 + random.integer(24) });
+    for (const version of committed) promised.add(version);
+    await checkVersions(store, promised);
   }
   const last = await openVersion(store, 'd');
-  expect(last.version).toBeGreaterThan(5);
+  expect(last.version).toBeGreaterThan(3);
   const expected = new Set<string>();
   for (let version = 1; version <= last.version; version += 1)
     for (const { path: name } of await writeRound(path.join(work, 'check'), version)) expected.add(name);
@@ -234,6 +244,26 @@ test('a writer that is killed at any moment leaves the old state or the new one'
   await removeUnreferenced(store);
   expect(await readdir(path.join(folder, 'incoming'))).toEqual([]);
   expect(await blobsOf(store)).toBe(last.entries.length);
+});
+
+test('a writer that dies before any one of its operations on files leaves the old state or the new one', async () => {
+  const folder = path.join(root, 'stepped');
+  const store = await openDatasetStore(folder);
+  const { committed } = await runWriter(folder, path.join(root, 'stepped-work'), { dieAt: 1_000_000 });
+  const promised = new Set(committed);
+  let steps = 1;
+  for (; steps < 200; steps += 1) {
+    // What the run before has written of the same files would be steps less.
+    await removeUnreferenced(store);
+    const before = await checkVersions(store, promised);
+    const run = await runWriter(folder, path.join(root, 'stepped-work'), { dieAt: steps });
+    for (const version of run.committed) promised.add(version);
+    const after = await checkVersions(store, promised);
+    expect(after - before).toBeLessThanOrEqual(1);
+    if (!run.killed) break;
+  }
+  expect(steps).toBeGreaterThan(15);
+  expect(steps).toBeLessThan(200);
 });
 
 test('a version of a name that is no name is refused before anything is made of it', async () => {
