@@ -5,6 +5,7 @@ import { columnMajor, marginsOf, predictTrees } from '@serin/inference/trees/pre
 import type { TreeEnsemble } from '@serin/inference/trees/ensemble';
 
 import { auc, everyRow } from '../evaluate/ranking.ts';
+import type { Tensor } from '../onnx/graph.ts';
 import { runModel } from '../onnx/session.ts';
 import { boost } from '../trees/boost.ts';
 import { alone } from '../trees/crew.ts';
@@ -67,7 +68,8 @@ async function differenceOf(trees: TreeEnsemble, { rows, columns, values }: Feat
   values.forEach((value, at) => (across[(at % rows) * columns.length + Math.floor(at / rows)] = value));
   const answers = await runModel(exportTrees(trees), new Map([['features', { type: 'float32', dims: [rows, columns.length], data: across }]]));
   const expected = predictTrees(trees, columnMajor(values, rows), rows);
-  return (answers.get('probabilities')?.data as Float32Array).reduce((worst, found, at) => Math.max(worst, Math.abs(found - (expected[at] as number))), 0);
+  const { data } = answers.get('probabilities') as Tensor;
+  return (data as Float32Array).reduce((worst, found, at) => Math.max(worst, Math.abs(found - (expected[at] as number))), 0);
 }
 
 function explainAll(trees: TreeEnsemble, { rows, columns, values }: FeatureMatrix, count: number): { usPerRow: number; apart: number } {

@@ -16,7 +16,7 @@ import type { TrainedTrees, TrainTreesOptions, TreePoint } from './tree-options.
 import { prepareJob } from './prepared-job.ts';
 import { runTrees } from './tree-threads.ts';
 
-export type { FeatureImportance, TrainedTrees, TreeObjective, TreeOptions, TreePoint, TreeProgress, TrainTreesOptions } from './tree-options.ts';
+export type { TrainedTrees, TrainTreesOptions } from './tree-options.ts';
 
 const threadsUsual = 8;
 

@@ -47,6 +47,14 @@ export function checkTrees({ features, labels, weights, validation, objective, o
   if (objective.kind === 'multi-class' && !(Number.isInteger(objective.classes) && objective.classes >= 2 && objective.classes <= classesMax)) {
     throw tooMuch(`${objective.classes} classes`, `There must be from 2 to ${classesMax}`);
   }
+  const { classWeights } = options;
+  const classes = objective.kind === 'binary' ? 2 : objective.kind === 'multi-class' ? objective.classes : 0;
+  if (Array.isArray(classWeights) && (classWeights.length !== classes || !classWeights.every((weight) => weight > 0 && weight < Infinity))) {
+    throw tooMuch(`class weights ${classWeights.join(', ')} for ${classes} classes`, 'Give each class a number above 0, or say balanced');
+  }
+  if (objective.kind === 'regression' && objective.delta !== undefined && !(objective.delta > 0 && objective.delta < Infinity)) {
+    throw tooMuch(`delta is ${objective.delta}`, 'It must be a number above 0');
+  }
   const nodes = (options.trees ?? 0) * outputsOf(objective) * (2 * (options.leavesMax ?? 2) - 1);
   if (nodes > nodesMax)
     throw tooMuch(`${options.trees} trees of ${options.leavesMax} leaves may have ${nodes} nodes`, `Fewer trees or leaves: the limit is ${nodesMax} nodes`);
