@@ -1,4 +1,5 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -64,6 +65,29 @@ test('without tfjs the model is imported all the same, and it is said how to get
   const { lines } = await importFile(at('mobile'), { places: nowhere, say: (text) => said.push(text) });
   expect(lines.length).toBe(4);
   expect(said).toEqual([expect.stringMatching(/not compared with tfjs: .*tfjs-node is not installed.*npm install/)]);
+});
+
+test('a model that would answer otherwise than tfjs is not written', async () => {
+  const require = createRequire(import.meta.url);
+  const [core, layers, cpu] = ['core', 'layers', 'backend-cpu'].map((name) => JSON.stringify(require.resolve(`@tensorflow/tfjs-${name}`)));
+  const place = path.join(folder, 'node_modules/@tensorflow/tfjs-node');
+  await mkdir(place, { recursive: true });
+  // The native package of somebody whose tfjs adds one to everything.
+  const source = `const core = require(${core}); const layers = require(${layers}); require(${cpu});
+    const loadLayersModel = async (handler) => {
+      const model = await layers.loadLayersModel(handler);
+      const predict = model.predict.bind(model);
+      return Object.assign(model, { predict: (x) => core.add(predict(x), 1) });
+    };
+    module.exports = Object.assign({}, core, layers, { loadLayersModel });`;
+  await writeFile(path.join(place, 'index.js'), source);
+  const options = { places: [pathToFileURL(`${folder}/`).href], say: () => undefined };
+  await expect(importFile(at('mobile'), options)).rejects.toMatchObject({
+    code: 'MODEL_UNSUPPORTED',
+    detail: expect.stringContaining('those of @tensorflow/tfjs-node'),
+  });
+  expect((await importFile(at('mobile'), { ...options, compare: false })).lines.length).toBe(4);
+  await rm(path.join(folder, 'node_modules'), { recursive: true });
 });
 
 test('what tfjs itself cannot run is imported, and it is said why nothing was compared', async () => {

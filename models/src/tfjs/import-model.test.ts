@@ -110,6 +110,15 @@ test('images go in as they are in tfjs and are turned once; so are features wher
   expect(model.graph.nodes.map(({ operator }) => operator)).toEqual(['Transpose', 'Conv', 'BatchNormalization', 'MaxPool', 'Transpose', 'Flatten']);
 });
 
+test('settings may be spelt as in Python or as in JavaScript', () => {
+  const weights = { 'layer 0/kernel': [3, 3, 1, 2] };
+  const [python, script] = [
+    { class_name: 'Conv2D', filters: 2, kernel_size: [3, 3], use_bias: false, data_format: 'channels_last', activation: 'hard_sigmoid' },
+    { class_name: 'Conv2D', filters: 2, kernelSize: [3, 3], useBias: false, dataFormat: 'channelsLast', activation: 'hardSigmoid' },
+  ].map((settings) => imported(sequential([settings], [null, 8, 8, 1]), weights).model);
+  expect(script).toEqual(python);
+});
+
 test('everything that is not supported is named at once, in nested models too, with what to do', () => {
   const nested = { class_name: 'Sequential', layers: [{ class_name: 'ConvLSTM2D', config: { name: 'moving' } }] };
   const document = sequential([
