@@ -4,6 +4,7 @@ import { counted, figure, inPercent, quoted, some } from './anomalies.ts';
 import { exceeds, lnChanceOfNew, shareAtMost } from './evidence.ts';
 import type { Marks } from './marks.ts';
 import { patternOf } from './schema.ts';
+import { emptyValue, readValue } from './seen-value.ts';
 import type { ColumnProfile, ValueProfile } from './summary.ts';
 import type { Check } from './validate.ts';
 
@@ -55,13 +56,19 @@ const wrongVotes = {
   text: [],
 } as const;
 
-function checkType(check: Check, { votes, count, missing }: ColumnProfile, { name, type, role }: SchemaColumn): void {
+function checkType(check: Check, column: ColumnProfile, { name, type, role }: SchemaColumn): void {
   if (role === 'ignored') return;
+  const { votes, count, missing } = column;
   const wrong: Marks[] = wrongVotes[type].map((vote) => votes[vote]);
   const total = wrong.reduce((sum, marks) => sum + marks.count, 0);
   if (total > 0) {
     const places = wrong.flatMap((marks) => marks.places).sort((one, other) => one[0] - other[0] || one[1] - other[1]);
-    const words = `${counted(total, 'value')} of ${name} (${inPercent(total / Math.max(1, count - missing.count))}) ${total === 1 ? 'is' : 'are'} no ${type}; mend them, or change the type in the schema`;
+    const votesOf: readonly string[] = wrongVotes[type];
+    const examples = (column.values ?? column.top)
+      .filter(({ value }) => votesOf.includes(readValue(emptyValue(), value).vote))
+      .map(({ value }) => quoted(value));
+    const say = examples.length === 0 ? '' : ` (${some(examples, 3)})`;
+    const words = `${counted(total, 'value')} of ${name}, ${inPercent(total / Math.max(1, count - missing.count))}, ${total === 1 ? 'is' : 'are'} no ${type}${say}; mend them, leave them empty if they are not known, or change the type in the schema`;
     check.report('wrong-type', 'error', { column: name, places, count: total, words });
   }
   if (votes.infinite.count > 0 && (type === 'integer' || type === 'number')) {

@@ -137,7 +137,7 @@ function checkClasses(check: Check, column: ColumnProfile, before: ColumnProfile
 }
 
 const rareRows = 5;
-const rareShare = 0.01;
+const rareShare = 0.001;
 
 /** Without a reference, which classes are too rare is a matter of what can be learnt. */
 export function checkBalance(check: Check, profile: TableProfile, schema: SchemaColumn): void {

@@ -12,7 +12,7 @@ import { splitLeakage } from './split-leakage.ts';
 import { summarise } from './summary.ts';
 import { validate } from './validate.ts';
 
-const rows = 1500;
+const rows = 1200;
 
 describe('what is wrong is found, and nothing beside it', () => {
   test.each(corruptions.map((corruption) => [corruption.name, corruption] as const))('%s', async (_, corruption) => {

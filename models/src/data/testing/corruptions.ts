@@ -189,8 +189,7 @@ const profileOf = async (tables: readonly TextTable[], schema?: TableSchema): Pr
 /** What is learnt from records that are taken for good. */
 export async function learnFrom(table: TextTable): Promise<Known> {
   const state = await profileOf([table]);
-  const first = summarise(state, { label: tableSpec.label, apart: [tableSpec.id] });
-  const schema = inferSchema(first, { spec: tableSpec });
+  const schema = inferSchema(summarise(state), { spec: tableSpec });
   return { schema, reference: summarise(state, { label: tableSpec.label, apart: columnsApart(schema) }) };
 }
 
