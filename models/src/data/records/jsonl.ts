@@ -33,6 +33,17 @@ interface Reading {
   faulty: number;
 }
 
+/** The record that is being read. */
+interface Current {
+  readonly line: number;
+  readonly row: number;
+  readonly text: string;
+  /** Columns there were before it. */
+  readonly known: number;
+  cells: number;
+  shared: boolean;
+}
+
 /**
  * An object a line. Values of objects within become columns with dotted names; null and absent are the same. The columns are those of
  * the first records (4,096, or 16 MiB): one that comes later is reported, for a table has its columns from the start.
@@ -108,21 +119,15 @@ function readRecord(reading: Reading, text: string, line: number): void {
   const record = parseObject(reading, text, line);
   if (record === undefined) return;
   reading.sound += 1;
-  const cells = new Map<string, Cell>();
-  const known = reading.places.size;
-  flatten(reading, record, '', 0, cells, line);
-  if (cells.size === 0) return report(reading, 'empty', line, 'the record has no values');
-  if (known > 0 && ![...cells.keys()].some((name) => (reading.places.get(name) ?? known) < known)) {
-    report(reading, 'column-unknown', line, `the record shares no column with those before it; it has ${[...cells.keys()].slice(0, 6).join(', ')}`);
+  const current: Current = { line, row: reading.numbers.length, text, known: reading.places.size, cells: 0, shared: false };
+  for (const column of reading.columns) column.push(null);
+  flatten(reading, record, '', 0, current);
+  if (current.cells === 0) {
+    for (const column of reading.columns) column.pop();
+    return report(reading, 'empty', line, 'the record has no values');
   }
-  const row = reading.numbers.length;
-  reading.columns.forEach((column) => column.push(null));
-  for (const [name, cell] of cells) {
-    const column = reading.columns[reading.places.get(name) ?? -1];
-    if (column !== undefined) column[row] = cell;
-    if (typeof cell === 'number' && !Number.isSafeInteger(cell) && Number.isInteger(cell) && hasImprecise(text)) {
-      report(reading, 'number-imprecise', line, `${name} has more digits than a number can hold; write it as text`);
-    }
+  if (current.known > 0 && !current.shared) {
+    report(reading, 'column-unknown', line, `the record shares no column with those before it; it has ${Object.keys(record).slice(0, 6).join(', ')}`);
   }
   reading.numbers.push(line);
   reading.letters += text.length;
@@ -133,49 +138,50 @@ function hasImprecise(text: string): boolean {
   return [...text.matchAll(/[:[,]\s*(-?\d{16,400})\s*(?=[,}\]])/g)].some(([, digits = '0']) => BigInt(digits) !== BigInt(Number(digits)));
 }
 
-function flatten(reading: Reading, record: object, prefix: string, depth: number, cells: Map<string, Cell>, line: number): void {
-  for (const [key, value] of Object.entries(record)) {
-    const name = prefix + key;
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-      if (depth + 1 < depthMax) flatten(reading, value as object, `${name}.`, depth + 1, cells, line);
-      else report(reading, 'nested', line, `${name.slice(0, 80)} nests deeper than ${depthMax} levels`);
-      continue;
-    }
-    if (!placeColumn(reading, name, line)) continue;
-    if (cells.has(name)) report(reading, 'format', line, `it has ${name.slice(0, 80)} twice, as a name with a dot and within an object`);
-    note(reading, name, value, line);
-    cells.set(name, Array.isArray(value) ? null : (value as Cell));
+function flatten(reading: Reading, record: object, prefix: string, depth: number, current: Current): void {
+  for (const [key, value] of Object.entries(record) as [string, unknown][]) {
+    const name = prefix === '' ? key : prefix + key;
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) putCell(reading, name, value, current);
+    else if (depth + 1 < depthMax) flatten(reading, value, `${name}.`, depth + 1, current);
+    else report(reading, 'nested', current.line, `${name.slice(0, 80)} nests deeper than ${depthMax} levels`);
   }
 }
 
-function placeColumn(reading: Reading, name: string, line: number): boolean {
-  const { places, frozen, columnsMax, nameLengthMax, facts } = reading;
-  if (places.has(name)) return true;
-  if (name.trim() === '' || name.length > nameLengthMax) {
-    report(reading, 'format', line, name.trim() === '' ? 'a name is empty' : `a name has ${name.length} letters; at most ${nameLengthMax} are read`);
-    return false;
+function putCell(reading: Reading, name: string, value: unknown, current: Current): void {
+  const place = reading.places.get(name) ?? addColumn(reading, name, current);
+  const [column, facts] = [reading.columns[place], reading.facts[place]];
+  if (column === undefined || facts === undefined) return;
+  const { line, row } = current;
+  current.cells += 1;
+  current.shared ||= place < current.known;
+  if (value === null) return;
+  if (column[row] !== null) report(reading, 'format', line, `it has ${name.slice(0, 80)} twice, as a name with a dot and within an object`);
+  const kind: Kind = typeof value === 'number' ? 'number' : typeof value === 'string' ? 'text' : typeof value === 'boolean' ? 'boolean' : 'list';
+  facts.counts[kind] += 1;
+  facts.first[kind] ??= line;
+  if (kind === 'list') return;
+  column[row] = value as Cell;
+  if (kind === 'number' && !Number.isSafeInteger(value) && Number.isInteger(value) && hasImprecise(current.text)) {
+    report(reading, 'number-imprecise', line, `${name} has more digits than a number can hold; write it as text`);
   }
-  if (frozen) {
-    report(reading, 'column-unknown', line, `${name} is not among the columns of the records before; give it in the first one, with null where it is unknown`);
-    return false;
-  }
-  if (places.size >= columnsMax) {
-    report(reading, 'too-large', line, `there are more than ${columnsMax} columns`);
-    return false;
-  }
+}
+
+/** The place of a column that was not there before; -1 where there may be none. */
+function addColumn(reading: Reading, name: string, { line, row }: Current): number {
+  const { places, frozen, columnsMax, nameLengthMax, facts, columns } = reading;
+  const refuse = (kind: Problem['kind'], detail: string): number => {
+    report(reading, kind, line, detail);
+    return -1;
+  };
+  if (name.trim() === '') return refuse('format', 'a name is empty');
+  if (name.length > nameLengthMax) return refuse('format', `a name has ${name.length} letters; at most ${nameLengthMax} are read`);
+  if (frozen)
+    return refuse('column-unknown', `${name} is not among the columns of the records before; give it in the first one, with null where it is unknown`);
+  if (places.size >= columnsMax) return refuse('too-large', `there are more than ${columnsMax} columns`);
   places.set(name, places.size);
   facts.push({ first: {}, counts: { number: 0, text: 0, boolean: 0, list: 0 } });
   // Records before had none.
-  reading.columns.push(Array.from({ length: reading.numbers.length }, () => null));
-  return true;
-}
-
-function note({ places, facts }: Reading, name: string, value: unknown, line: number): void {
-  const column = facts[places.get(name) ?? -1];
-  if (value === null || column === undefined) return;
-  const kind: Kind = Array.isArray(value) ? 'list' : typeof value === 'number' ? 'number' : typeof value === 'boolean' ? 'boolean' : 'text';
-  column.counts[kind] += 1;
-  column.first[kind] ??= line;
+  return columns.push(Array.from({ length: row + 1 }, () => null)) - 1;
 }
 
 /** What shows over the whole file only: one line a column, not one a record. */
