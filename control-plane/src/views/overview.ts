@@ -62,7 +62,7 @@ async function attentionOf(db: Db, now: number): Promise<Overview['attention']> 
     ...offline.map((row) => ({ kind: 'device' as const, id: row.id, words: `${row.id} is offline`, since: row.lastSeenAt ?? row.joinedAt })),
     ...quarantined.map(({ dataset, version, since, batches }) => ({
       kind: 'dataset' as const,
-      id: dataset,
+      id: version === null ? dataset : `${dataset}/${version}`,
       words: `${dataset}: version ${version ?? '?'} is in quarantine${batches === 1 ? '' : `, and ${batches - 1} before it`}`,
       since: since ?? now,
     })),

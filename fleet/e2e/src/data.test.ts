@@ -92,7 +92,7 @@ test('a spoilt batch goes into quarantine with its rows named; a person drops it
   expect(pushed.code).toBe(5);
   expect(pushed.stderr).toMatch(/error +wrong-type +spoilt.csv:2,11,20/);
   expect(JSON.parse(pushed.stdout)).toMatchObject({ version: 2, status: 'QUARANTINED', rows: 200 });
-  expect((await stack.api('getOverview')).attention).toContainEqual(expect.objectContaining({ kind: 'dataset', id: 'churn' }));
+  expect((await stack.api('getOverview')).attention).toContainEqual(expect.objectContaining({ kind: 'dataset', id: 'churn/2' }));
   expect((await serin('data', 'drop', 'churn', '2', '--note', 'exported twice')).code).toBe(0);
 
   write('other.csv', customers(100, 6000, spoilt));
