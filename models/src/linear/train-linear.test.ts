@@ -92,6 +92,22 @@ test('a logistic regression finds the weights of what made the labels', async ()
   expect(Math.abs((intercept[0] as number) - slope * (means[0] as number) + 1)).toBeLessThan(0.1);
 });
 
+test('that a number is missing, or which level it is, is learnt by itself', async () => {
+  const x = [1, 2, 3, Number.NaN, Number.NaN, 1, 2, 3];
+  const codes = [0, 1, 0, 1, 0, 1, Number.NaN, Number.NaN];
+  const features: FeatureMatrix = {
+    rows: 8,
+    columns: [
+      { kind: 'number', name: 'x' },
+      { kind: 'category', name: 'c', levels: ['a', 'b'] },
+    ],
+    values: Float32Array.from([...x, ...codes]),
+  };
+  const labels = x.map((value, row) => (Number.isNaN(value) ? 50 : value) + ([7, -7][codes[row] as number] ?? 20));
+  const found = await answers(exportLinear(await trainLinear({ features, labels, objective: { kind: 'regression' }, l2: 1e-9 })), features);
+  found.forEach((value, row) => expect(value).toBeCloseTo(labels[row] as number, 2));
+});
+
 test('the constant model says the shares of the classes, or the mean, whatever it is asked', async () => {
   const features = matrix({ x: [1, Number.NaN, Infinity, 4] });
   const shares = await trainLinear({ features, labels: [0, 1, 1, 1], objective: { kind: 'binary' }, constant: true });
