@@ -19,6 +19,7 @@ import { splitBatch, splitFile } from '@serin/models/datasets/splits';
 import { anomaliesMax, type Anomaly, type DataSpec, type InputFile } from '@serin/protocol/api/datasets';
 import { SerinError } from '@serin/protocol/errors';
 import { decodeProfile, encodeProfile } from '../datasets/profile-blob.ts';
+import { openSqlClient } from '../datasets/sql-client.ts';
 import { writeIngestResult, type IngestFiles, type IngestRequest, type IngestResult, type SplitCounts } from './ingest-folder.ts';
 import type { ChildTold } from './pipeline-child.ts';
 
@@ -208,6 +209,7 @@ async function bring(
     signal,
     secrets: (name) => process.env[name],
     policy: source.privateUrls ? anyAddress : publicOnly,
+    sql: openSqlClient,
     limits: { readBytesMax: source.bytesMax, fileBytesMax: source.bytesMax },
     onProgress: ({ files, bytes }) => told.progress({ stage: 'fetch', fraction: 0, message: `${files} files, ${bytes.toLocaleString('en')} bytes` }),
   });
