@@ -22,7 +22,7 @@ export interface ConvNetwork extends Partial<ConvShape> {
   readonly classes: number;
 }
 
-/** Kim (2014), smaller: embedding, filters over runs of words, the maximum over time, one dense layer. */
+/** Kim (2014), smaller, with the mean of all words beside the maxima over time of filters: embedding, filters, one dense layer. */
 export function convNetwork(
   { rows, length, classes, width = usual.width, kernels = usual.kernels, filters = usual.filters }: ConvNetwork,
   seed: number,
@@ -39,7 +39,9 @@ export function convNetwork(
       const bias = nn.constant(zeros([filters]), `filters${kernel}.bias`);
       return overTime(nn, nn.relu(nn.apply('Conv', [picture, weight, bias], { kernel_shape: ints([1, kernel]) })));
     });
-    const logits = nn.named('logits', nn.dense(nn.concat(pooled), classes, { name: 'scores' }));
+    // All words together as well, which for texts of a topic say most; scaled as a sum of that many would spread.
+    const together = nn.apply('ReduceMean', [embedded], { axes: ints([1]), keepdims: int(0) });
+    const logits = nn.named('logits', nn.dense(nn.concat([...pooled, nn.multiply(together, nn.number(Math.sqrt(length)))]), classes, { name: 'scores' }));
     nn.output('probabilities', nn.softmax(logits));
   });
 }
