@@ -157,3 +157,20 @@ test('a cancelled run ends as cancelled, and the next one takes what was finishe
   await expect(run).rejects.toMatchObject({ code: 'CANCELLED' });
   expect(executed(await runIn(folder, tablePipeline()))).toBe('train evaluate gate package');
 });
+
+test('members of an ensemble answer together as one graph', async () => {
+  const folder = await workshop();
+  await writeFile(path.join(folder, 'customers.csv'), customers(1500));
+  const tree = { kind: 'trees', trees: 20, leaves: 7, rowShare: 0.6 };
+  const { report, version } = await runIn(
+    folder,
+    tablePipeline({ train: { kind: 'ensemble', members: [tree, tree, { kind: 'linear' }] }, gate: { beatBaseline: false } }),
+  );
+  if (version === undefined) throw new Error(JSON.stringify(report.gate));
+  expect(await passesGolden(version, 'fp32')).toBe(32);
+  expect(version.files.filter(({ role }) => role === 'model').length).toBe(1);
+  // Two members of the same settings are not the same model.
+  const [first, second] = ['1 trees: train loss', '2 trees: train loss'].map((name) => report.series.find((one) => one.name === name)?.points);
+  expect(first?.length).toBeGreaterThan(5);
+  expect(first).not.toEqual(second);
+});
