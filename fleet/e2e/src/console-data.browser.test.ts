@@ -111,7 +111,7 @@ describe.skipIf(isMissing('chromium'))('data, runs and pipelines in a real brows
     await quarantine.getByRole('button', { name: 'Release' }).focus();
     await page.keyboard.press('Enter');
     const dialog = page.getByRole('dialog');
-    expect(await dialog.textContent()).toContain('It becomes the newest usable version, with 7,000 rows');
+    expect(await dialog.textContent()).toContain('Its 700 rows are added to the version that is the newest usable one now');
     await dialog.getByRole('textbox').focus();
     await page.keyboard.type('the reason is known beforehand');
     await page.keyboard.press('Tab');
@@ -230,7 +230,7 @@ describe.skipIf(isMissing('chromium'))('data, runs and pipelines in a real brows
     for (const [screen, command] of [
       ['/data', 'npm run serin -- data push NAME data.csv --label COLUMN'],
       ['/runs', 'npm run serin -- pipeline run pipeline.json'],
-      ['/pipelines', 'npm run serin -- pipeline init'],
+      ['/pipelines', 'npm run serin -- pipeline init table'],
     ] as const) {
       await go(screen);
       await page.getByText(command).waitFor();

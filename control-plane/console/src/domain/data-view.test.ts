@@ -110,6 +110,11 @@ describe('what a version changed', () => {
   });
 });
 
+test('a batch that waits is seen by its values against its parent, not by its size', () => {
+  const batch = makeDatasetVersion(2, { parent: 1, status: 'QUARANTINED', rows: 10, errors: 3, columns: [makeColumn('new')] });
+  expect(versionChanges(makeDatasetVersion(1), batch, words).map(({ what }) => what)).toEqual(['column new']);
+});
+
 test('an item that needs attention leads to its batch, or to its dataset', () => {
   expect([datasetPlace('orders/4'), datasetPlace('orders@v12'), datasetPlace('orders-2')]).toEqual([
     { name: 'orders', version: '4' },

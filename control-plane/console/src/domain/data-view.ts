@@ -126,9 +126,17 @@ const middleMoved = 0.5;
 
 type Parent = DatasetVersionDetail;
 
+/** A batch that adds to a version and was not released holds its own records only. */
+export const isBatchAlone = ({ status, parent }: Pick<DatasetVersion, 'status' | 'parent'>): boolean => status !== 'READY' && parent !== null;
+
 /** What a version changed against another, the columns that came and went first. */
 export function versionChanges(before: Parent, after: Parent, words: ChangeWords): Change[] {
-  return [...columnChanges(before, after), ...countChanges(before, after, words), ...labelChanges(before, after, words), ...valueChanges(before, after, words)];
+  return [
+    ...columnChanges(before, after),
+    ...(isBatchAlone(after) ? [] : countChanges(before, after, words)),
+    ...labelChanges(before, after, words),
+    ...valueChanges(before, after, words),
+  ];
 }
 
 function columnChanges(before: Parent, after: Parent): Change[] {

@@ -16,7 +16,7 @@ export const stageWords: Record<StageState, string> = {
 /** Errors and losses get better downwards. */
 export const lowerIsBetter = (metric: string): boolean => /loss|brier|ece|cost|rmse|mae|error/i.test(metric);
 
-const usualMetrics = ['auc', 'accuracy', 'map50', 'rmse', 'averagePrecision', 'f1', 'logLoss', 'mae', 'r2'];
+const usualMetrics = ['auc', 'accuracy', 'map50', 'rmse', 'averagePrecision', 'f1', 'precision', 'recall', 'logLoss', 'mae', 'r2', 'brier', 'ece', 'cost'];
 
 /** What a run is judged by: the metric its pipeline names, else the first of the usual ones that it has. */
 export function keyMetric({ metrics, parameters }: Pick<Run, 'metrics' | 'parameters'>): string | null {
@@ -25,10 +25,11 @@ export function keyMetric({ metrics, parameters }: Pick<Run, 'metrics' | 'parame
   return usualMetrics.find((name) => metrics[name] !== undefined) ?? Object.keys(metrics)[0] ?? null;
 }
 
-/** The key metric first, the rest in the order they came. */
+/** The key metric first, then the usual ones, then the rest by name: a record has no order of its own. */
 export function metricNames(run: Pick<Run, 'metrics' | 'parameters'>): string[] {
   const key = keyMetric(run);
-  return key === null ? [] : [key, ...Object.keys(run.metrics).filter((name) => name !== key)];
+  const rank = (name: string): number => (name === key ? -1 : usualMetrics.indexOf(name) + 1 || Infinity);
+  return Object.keys(run.metrics).toSorted((one, other) => (rank(one) === rank(other) ? one.localeCompare(other) : rank(one) - rank(other)));
 }
 
 /** Whether a difference is an improvement; null where it is none at all. */

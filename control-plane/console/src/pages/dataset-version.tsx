@@ -4,7 +4,7 @@ import { ChevronRight, TriangleAlert } from 'lucide-react';
 import { modelName } from '@serin/protocol/ids';
 import type { Anomaly, DatasetVersionDetail } from '@serin/protocol/api/datasets';
 import { datasetVersionQuery, runsQuery } from '../data/data-queries.ts';
-import { labelShares, rowsWords, sortAnomalies, splitShares, versionChanges, type ChangeWords } from '../domain/data-view.ts';
+import { isBatchAlone, labelShares, rowsWords, sortAnomalies, splitShares, versionChanges, type ChangeWords } from '../domain/data-view.ts';
 import { formatBytes, formatCount, formatFull, formatNumber, formatPercent, groupDigits, humanise, plural, sentence } from '../domain/format.ts';
 import { severityFilters } from '../domain/search.ts';
 import { Badge, Code } from '../ui/badge.tsx';
@@ -117,7 +117,11 @@ function Counts({ version }: { version: DatasetVersionDetail }) {
       aria-label="Counts"
       className="grid grid-cols-2 overflow-hidden sm:grid-cols-4 [&>*]:border-line max-sm:[&>*:nth-child(even)]:border-l max-sm:[&>*:nth-child(n+3)]:border-t sm:[&>*+*]:border-l"
     >
-      <Tile name="Rows" value={formatCount(version.rows)} note={version.parent === null ? 'stands alone' : `adds to v${version.parent}`} />
+      <Tile
+        name="Rows"
+        value={formatCount(version.rows)}
+        note={version.parent === null ? 'stands alone' : isBatchAlone(version) ? `of the batch alone, after v${version.parent}` : `adds to v${version.parent}`}
+      />
       <Tile
         name="Columns"
         value={formatCount(version.columns.length)}
@@ -238,7 +242,7 @@ function Changed({ version, parent }: { version: DatasetVersionDetail; parent: n
     <Panel aria-labelledby="changed">
       <PanelHead
         id="changed"
-        title="What changed"
+        title={isBatchAlone(version) ? 'How the batch differs' : 'What changed'}
         note={
           <>
             against{' '}
@@ -253,7 +257,7 @@ function Changed({ version, parent }: { version: DatasetVersionDetail; parent: n
         }
       />
       {changes === undefined && <Skeleton className="m-4 h-24" />}
-      {changes?.length === 0 && <p className="p-4 text-sm text-ink-3">Nothing that stands out: columns, labels, missing values and means are as they were.</p>}
+      {changes?.length === 0 && <p className="p-4 text-sm text-ink-3">Nothing stands out: columns, labels, missing values and means are as they were.</p>}
       {changes !== undefined && changes.length > 0 && (
         <dl className="divide-y divide-line">
           {changes.map(({ what, before: old, after, marked }) => (

@@ -4,6 +4,7 @@ import { ChevronRight } from 'lucide-react';
 import { modelName, type ModelName } from '@serin/protocol/ids';
 import type { DatasetVersion } from '@serin/protocol/api/datasets';
 import { datasetVersionsQuery, datasetsQuery } from '../data/data-queries.ts';
+import { isBatchAlone } from '../domain/data-view.ts';
 import { formatBytes, formatCount, formatFull, humanise, plural, sentence } from '../domain/format.ts';
 import { buttonClass } from '../ui/button.tsx';
 import { cn } from '../ui/cn.ts';
@@ -135,7 +136,9 @@ function VersionRow({ version, share, isLatest, isLast }: { version: DatasetVers
           </span>
         </span>
         <span className="text-right text-sm max-md:hidden">
-          <span className="tabular-nums">{formatCount(version.rows)} rows</span>
+          <span className="tabular-nums">
+            {formatCount(version.rows)} rows{isBatchAlone(version) && ' in the batch'}
+          </span>
           <span className="mt-1 flex h-1 justify-end rounded-full bg-sunken" aria-hidden>
             <span
               className={cn('h-full rounded-full', version.status === 'READY' ? 'bg-series-1' : 'bg-reference')}

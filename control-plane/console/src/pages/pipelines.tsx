@@ -20,7 +20,7 @@ export function PipelinesPage() {
       <Panel aria-label="Pipelines" className="min-w-0 overflow-hidden">
         {pipelines === undefined && <Skeleton className="m-4 h-48" />}
         {pipelines?.length === 0 && (
-          <Empty title="No pipeline yet" action={<CopyLine label="command" text="npm run serin -- pipeline init" />}>
+          <Empty title="No pipeline yet" action={<CopyLine label="command" text="npm run serin -- pipeline init table" />}>
             A pipeline is a file that says what a model is made of; it is kept here when it is first run.
           </Empty>
         )}

@@ -15,6 +15,14 @@ const reasonsShown = 3;
 
 type Decision = 'release' | 'drop';
 
+/** What happens, exactly: a batch is put on top of what is newest when it is released. */
+function releaseWords({ parent, rows }: DatasetVersionDetail): string {
+  const then = 'Pipelines that name no version learn from it from their next run on.';
+  return parent === null
+    ? `Its ${plural(rows, 'row')} become usable as a version by themselves, the newest unless a later one is usable. ${then}`
+    : `Its ${plural(rows, 'row')} are added to the version that is the newest usable one now, and make the newest from then on. ${then}`;
+}
+
 /** A batch that waits for a person: why, and the two ways on. */
 export function Quarantine({ version }: { version: DatasetVersionDetail }) {
   const [asking, setAsking] = useState<Decision | null>(null);
@@ -77,9 +85,7 @@ function DecisionDialog({ version, decision, onClose }: { version: DatasetVersio
       onClose={onClose}
       title={release ? `Release ${name}?` : `Drop ${name}?`}
       description={
-        release
-          ? `It becomes the newest usable version, with ${plural(version.rows, 'row')}. Pipelines that name no version learn from it from their next run on, and the next batch adds to it.`
-          : 'No model will ever learn from it, and the next batch adds to the version before. It stays listed as dropped; this cannot be undone.'
+        release ? releaseWords(version) : `Its ${plural(version.rows, 'row')} are never learnt from. It stays listed as dropped; this cannot be undone.`
       }
     >
       <DialogBody className="flex flex-col gap-3">

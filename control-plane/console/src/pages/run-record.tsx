@@ -99,7 +99,7 @@ const parametersShown = 14;
 
 export function Parameters({ run }: { run: RunDetail }) {
   const [all, setAll] = useState(false);
-  const entries = Object.entries(run.parameters);
+  const entries = Object.entries(run.parameters).toSorted(([one], [other]) => one.localeCompare(other));
   if (entries.length === 0) return null;
   return (
     <Panel aria-labelledby="parameters">

@@ -121,7 +121,8 @@ const linkClass = 'text-sm font-medium text-link underline-offset-4 hover:underl
 /** Where to look on: the run that it does, the data that it brings, the version that it made. */
 function JobLinks({ job }: { job: Job }) {
   const { data: runs = [] } = useQuery(runsQuery);
-  const run = runs.find(({ jobId }) => jobId === job.id);
+  // Trials belong to the run of their search.
+  const run = runs.find(({ jobId, model, createdAt }) => jobId === job.id || (job.kind === 'trial' && model === job.model && createdAt <= job.createdAt));
   return (
     <p className="flex flex-wrap gap-x-5 gap-y-1">
       {run !== undefined && (

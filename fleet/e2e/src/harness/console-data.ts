@@ -151,6 +151,10 @@ function makeVersion(version: number, now: number, part: Partial<DatasetVersionD
 export const makeVersions = (now: number): DatasetVersionDetail[] => [
   makeVersion(4, now, {
     status: 'QUARANTINED',
+    rows: 700,
+    bytes: 96_000,
+    files: 1,
+    splits: { train: 490, validation: 105, test: 105 },
     createdAt: now - 12 * minute,
     columns: columns(0.62),
     errors: 2,
