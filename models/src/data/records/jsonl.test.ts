@@ -103,6 +103,22 @@ test('lines beyond the limit and lines that are no UTF-8 are left out with their
   expect(problems.map(({ at, kind }) => `${at} ${kind}`)).toEqual(['line 2 too-large', 'line 3 format']);
 });
 
+test('whatever the bytes, the readers of lines end with records and problems, never with a crash', async () => {
+  const letters = fc.constantFrom('{', '}', '"', ':', ',', '\n', '\r', 'a', '1', 'e9', 'null', '[', ']', '\\u0000', '\ufeff', 'ü');
+  const text = fc.array(letters, { maxLength: 80 }).map((parts) => Buffer.from(parts.join('')));
+  const bytes = fc.oneof(text, fc.uint8Array({ maxLength: 80 }));
+  await fc.assert(
+    fc.asyncProperty(bytes, fc.boolean(), async (content, packed) => {
+      for (const reader of [readJsonl, readLines]) {
+        const { records, numbers } = await read(packed ? gzipSync(content) : content, {}, reader);
+        expect(numbers).toEqual([...numbers].sort((one, other) => one - other));
+        expect(numbers).toHaveLength(records.length);
+      }
+    }),
+    { numRuns: 150 },
+  );
+});
+
 test('a damaged archive, one that unpacks to too much and a missing file are problems of the file', async () => {
   const archive = gzipSync('{"a":1}\n'.repeat(1000));
   expect((await read(archive.subarray(0, archive.length - 12))).problems).toEqual([expect.objectContaining({ kind: 'file-unreadable' })]);
