@@ -5,7 +5,7 @@ import { correctedPsi } from '@serin/stats/distances';
 import { driftRule } from '@serin/stats/drift-detector';
 import { countInto, emptyCounts, equalMassEdges, totalCount } from '@serin/stats/histogram';
 import { drawNormal, seededRandom } from '@serin/stats/seeded-random';
-import { feedWatch, newWatch, type Watch } from './judge.ts';
+import { describeMove, feedWatch, newWatch, type Watch } from './judge.ts';
 
 const framesPerWindow = 100;
 
@@ -86,4 +86,16 @@ test('feeding leaves the watch before it as it was', () => {
   const kept = structuredClone(before);
   feedFrames(before, 0, random, 30, 1);
   expect(before).toEqual(kept);
+});
+
+test('what has no value does not move the mean, and is told where its share changed', () => {
+  const counts = emptyCounts(reference.edges);
+  for (let frame = 0; frame < framesPerWindow; frame++) countInto(counts, reference.edges, frame < 40 ? Number.NaN : 0.5);
+  const { judged } = feedWatch(newWatch(), reference, framesPerWindow, { name: 'brightness', counts, sum: 30, sumSquares: 0 }, 0, rule);
+  expect(judged?.mean).toBe(0.5);
+  expect(describeMove(reference, judged!)).toBe('from 0 % to 40 % without a known value');
+  const empty = emptyCounts(reference.edges).with(-1, framesPerWindow);
+  const gone = feedWatch(newWatch(), reference, framesPerWindow, { name: 'brightness', counts: empty, sum: 0, sumSquares: 0 }, 0, rule);
+  expect(JSON.parse(JSON.stringify(gone))).toEqual(gone);
+  expect(describeMove(reference, { counts: reference.counts, mean: 2 })).toBe('from 0.000 to 2.0');
 });

@@ -33,11 +33,19 @@ export function feedWatch(watch: Watch, reference: ProfileStatistic, framesPerWi
   if (frames < framesPerWindow) return { ...watch, pending };
   const effect = correctedPsi(reference.counts, counts);
   const drift = stepDrift(watch.drift, { p: windowPValue(reference.nullPsi, effect), effect, at: pending.from }, rule);
-  return { drift, pending: null, judged: { counts, mean: pending.sum / frames, effect, at: pending.from } };
+  const values = frames - missingOf(counts);
+  return { drift, pending: null, judged: { counts, mean: values === 0 ? reference.mean : pending.sum / values, effect, at: pending.from } };
 }
 
-/** By how much the mean moved, in words with as many digits as matter. */
-export function describeMove(reference: ProfileStatistic, mean: number): string {
+/** What was no number: an empty cell of a record, a category nobody knew, an answer that is not finite. */
+const missingOf = (counts: readonly number[]): number => counts.at(-1) ?? 0;
+const missingShare = (counts: readonly number[]): number => missingOf(counts) / Math.max(1, totalCount(counts));
+const missingMoveMin = 0.1;
+
+/** By how much the mean moved, or how many have no value any more, in words with as many digits as matter. */
+export function describeMove(reference: ProfileStatistic, { counts, mean }: Pick<NonNullable<Watch['judged']>, 'counts' | 'mean'>): string {
+  const [before, now] = [missingShare(reference.counts), missingShare(counts)];
+  if (Math.abs(now - before) >= missingMoveMin) return `from ${Math.round(before * 100)} % to ${Math.round(now * 100)} % without a known value`;
   const digits = (value: number): string => (Math.abs(value) >= 100 ? value.toFixed(0) : Math.abs(value) >= 1 ? value.toFixed(1) : value.toFixed(3));
   return `from ${digits(reference.mean)} to ${digits(mean)}`;
 }

@@ -202,7 +202,7 @@ export function createDriftMonitor(options: DriftMonitorOptions): Service {
       evidence: watch.drift.r,
       threshold: rule.threshold,
       devices,
-      words: `${reference.name} moved ${describeMove(reference, mean)} ${where} since ${new Date(since).toISOString().slice(11, 19)} UTC (corrected PSI ${effect.toFixed(2)}); ${promise.words}`,
+      words: `${reference.name} moved ${describeMove(reference, { counts, mean })} ${where} since ${new Date(since).toISOString().slice(11, 19)} UTC (corrected PSI ${effect.toFixed(2)}); ${promise.words}`,
       assumption: `${profile.assumption} ${promise.words.charAt(0).toUpperCase()}${promise.words.slice(1)}.`.slice(0, 1000),
       reference: reference.counts,
       live: counts,

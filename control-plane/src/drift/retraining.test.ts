@@ -54,8 +54,8 @@ async function start(): Promise<void> {
   await made.start(new AbortController().signal);
 }
 
-const openAlert = (id: string, scope = 'fleet', since = 50_000) =>
-  store.db.insert(alerts).values({ id, model: 'picker', version: 1, statistic: id, state: 'OPEN', openedAt: now, body: { scope, since } });
+const openAlert = (id: string, scope = 'fleet', since = 50_000, model = 'picker') =>
+  store.db.insert(alerts).values({ id, model, version: 1, statistic: id, state: 'OPEN', openedAt: now, body: { scope, since } });
 
 let seq = 0;
 const addSamples = (labelled: number, takenAt: number, truth: Truth | null = { objects: [], origin: 'simulated-annotator' }) =>
@@ -116,6 +116,16 @@ test('alerts of the fleet share one retraining, which waits for labelled frames 
   await addSamples(1, 60_000);
   await until(allJobs, ([row]) => row?.notBefore === now);
   expect(await allJobs()).toHaveLength(1);
+});
+
+test('an alert about a table starts nothing: devices send no records to learn from', async () => {
+  await addVersions(store.db, 'churn', [1], 1, { document: { kind: 'manifest', payload: JSON.stringify({ task: 'table' }), signatures: [] } });
+  await openAlert('column/age', 'fleet', 50_000, 'churn');
+  await openAlert('brightness');
+  await start();
+  await until(allJobs, (rows) => rows.length > 0);
+  await until(sampling, (now16) => now16.ada === 16);
+  expect((await allJobs()).map(({ model }) => model)).toEqual(['picker']);
 });
 
 test('when frames are no longer waited for devices send as few as before, and the same alert starts no other retraining', async () => {

@@ -1,4 +1,5 @@
 import { and, count, desc, eq, inArray, isNull, sql } from 'drizzle-orm';
+import { takesFrames, type Manifest } from '@serin/protocol/bundle/manifest';
 import { asSerinError, SerinError } from '@serin/protocol/errors';
 import { recordAudit } from '../audit.ts';
 import type { Changes } from '../changes.ts';
@@ -10,7 +11,7 @@ import type { Log } from '../log.ts';
 import { isLearnable } from '../models/labelled.ts';
 import { createRounds } from '../rounds.ts';
 import type { Service } from '../service.ts';
-import { alerts, desired, devices, jobs, models, rollouts, samples } from '../store/schema.ts';
+import { alerts, desired, devices, jobs, models, rollouts, samples, versions } from '../store/schema.ts';
 import type { Db, Store } from '../store/store.ts';
 
 export interface RetrainingOptions {
@@ -56,11 +57,14 @@ export function createRetraining(options: RetrainingOptions): Service {
   /** Every open alert of the fleet about the version in service gets one job, once; alerts of one model share it. */
   async function answerAlerts(): Promise<void> {
     const open = await store.db
-      .select({ alert: alerts })
+      .select({ alert: alerts, document: versions.document })
       .from(alerts)
       .innerJoin(models, and(eq(models.name, alerts.model), eq(models.champion, alerts.version)))
+      .innerJoin(versions, and(eq(versions.model, alerts.model), eq(versions.version, alerts.version)))
       .where(and(eq(alerts.state, 'OPEN'), isNull(alerts.jobId), sql`${alerts.body}->>'scope' = 'fleet'`));
-    for (const { alert } of open) {
+    for (const { alert, document } of open) {
+      // Devices send no records: what a table or text model learns next comes from its data, not from here.
+      if (!takesFrames(JSON.parse(document.payload) as Pick<Manifest, 'task'>)) continue;
       const { since } = alert.body as { since: number };
       const job = await store.transaction(async (tx) => {
         const busy = await tx.$count(rollouts, and(eq(rollouts.model, alert.model), inArray(rollouts.status, live)));

@@ -26,20 +26,26 @@ export async function runPipelineJob(folder: string, request: PipelineJobRequest
   const series = new Map<string, [number, number][]>();
   let report: Partial<PipelineReport> = {};
   let isDue = false;
+  let toldAt = 0;
   const tell = (): void => {
     if (!isDue) return;
     isDue = false;
+    toldAt = performance.now();
     const ordered = stageNames.flatMap((name) => stages.get(name) ?? []);
     const { log: _, trials: __, ...known } = report;
     told.news({ ...known, stages: ordered, series: [...series].map(([name, points]) => ({ name, points })) });
   };
-  const telling = setInterval(tell, newsEveryMs);
+  // Training keeps the event loop busy for long: timers alone would tell of it when it is over.
+  const tellNowAndThen = (): void => {
+    if (performance.now() - toldAt >= newsEveryMs) tell();
+  };
   try {
     const result = await runPipeline(await openPipelineRequest(folder, request), {
       signal,
       onStage(stage) {
         stages.set(stage.name, stage);
         isDue = true;
+        tell();
       },
       onReport(known) {
         report = known;
@@ -49,6 +55,7 @@ export async function runPipelineJob(folder: string, request: PipelineJobRequest
       onSeries(name, points) {
         series.set(name, addPoints(series.get(name) ?? [], points));
         isDue = true;
+        tellNowAndThen();
       },
       onProgress({ stage, fraction, message, rate, remainingSeconds }) {
         const rest = remainingSeconds === null ? '' : `, ${Math.ceil(remainingSeconds)} s left`;
@@ -60,7 +67,6 @@ export async function runPipelineJob(folder: string, request: PipelineJobRequest
     });
     await writeRunResult(folder, result);
   } finally {
-    clearInterval(telling);
     tell();
   }
 }
