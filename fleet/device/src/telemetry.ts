@@ -1,5 +1,5 @@
 import { isImageStatistic, type ImageStatistics } from '@serin/inference/image-statistics';
-import { isRecordStatistic } from '@serin/inference/records';
+import { confidenceStatistic, isRecordStatistic } from '@serin/inference/records';
 import type { Profile } from '@serin/protocol/bundle/profile';
 import type { Digest, ModelName } from '@serin/protocol/ids';
 import type { WindowCounters } from '@serin/protocol/messages/telemetry';
@@ -32,7 +32,7 @@ export interface RunFrame {
 }
 
 /** Statistics that this device can take; others of a profile are left to those that know them. */
-const isStatistic = (name: string): boolean => isImageStatistic(name) || name === 'confidence' || isRecordStatistic(name);
+const isStatistic = (name: string): boolean => isImageStatistic(name) || name === confidenceStatistic || isRecordStatistic(name);
 
 interface Tally {
   name: string;
@@ -91,7 +91,7 @@ export class WindowAccumulator {
     }
     for (const tally of this.#tallies) {
       const { name } = tally;
-      const value = name === 'confidence' ? (finite ? confidence : Number.NaN) : isImageStatistic(name) ? image?.[name] : record?.get(name);
+      const value = name === confidenceStatistic ? (finite ? confidence : Number.NaN) : isImageStatistic(name) ? image?.[name] : record?.get(name);
       if (value === undefined) continue;
       countInto(tally.counts, tally.edges, value);
       if (!Number.isFinite(value)) continue;

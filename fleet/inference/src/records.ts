@@ -35,6 +35,8 @@ export type RecordPreparer = (record: DataRecord) => PreparedRecord;
 export const columnStatistic = (column: string): string => `column/${column}`;
 /** Of a text: its words, whatever they are. */
 export const wordsStatistic = 'words';
+/** Of a classifier and of a detector, whatever they look at. */
+export const confidenceStatistic = 'confidence';
 /** Of a regression. */
 export const answerStatistic = 'answer';
 

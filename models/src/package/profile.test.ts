@@ -53,3 +53,19 @@ test('new windows of the same source lie among the null windows, shifted ones be
 test('the same seed freezes the same profile', () => {
   expect(statisticOf(400)).toEqual(statisticOf(400));
 });
+
+test('values that are missing count as missing, and a statistic without any value is left out', () => {
+  const gaps = draw('gaps', 400).map((value, index) => (index % 4 === 0 ? Number.NaN : value));
+  const made = makeProfile({
+    statistics: { 'column/gaps': gaps, 'column/empty': gaps.map(() => Number.NaN) },
+    framesPerWindow,
+    random: seededRandom(1),
+    origin: 'a test',
+  });
+  expect(profileSchema.parse(JSON.parse(JSON.stringify(made)))).toEqual(made);
+  const [statistic, ...others] = made.statistics;
+  expect(others).toEqual([]);
+  expect(statistic?.counts.at(-1)).toBeGreaterThan(30);
+  expect(statistic?.mean).toBeCloseTo(0, 0);
+  expect(statistic?.deviation).toBeCloseTo(1, 0);
+});

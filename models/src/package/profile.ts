@@ -23,7 +23,7 @@ const nullWindows = 400;
  */
 export function makeProfile(options: ProfileOptions): Profile {
   const { framesPerWindow, random, origin } = options;
-  const statistics = Object.entries(options.statistics).map(([name, values]) => profileStatistic(name, values, framesPerWindow, random.fork(name)));
+  const statistics = Object.entries(options.statistics).flatMap(([name, values]) => profileStatistic(name, values, framesPerWindow, random.fork(name)) ?? []);
   const windows = framesPerWindow === 1 ? 'frame' : `${framesPerWindow} frames`;
   return {
     v: 1,
@@ -33,7 +33,8 @@ export function makeProfile(options: ProfileOptions): Profile {
   };
 }
 
-function profileStatistic(name: string, values: ArrayLike<number>, framesPerWindow: number, random: Random): ProfileStatistic {
+/** Undefined where the frozen half has not a single value: there is nothing to drift from. */
+function profileStatistic(name: string, values: ArrayLike<number>, framesPerWindow: number, random: Random): ProfileStatistic | undefined {
   const order = shuffle(
     random.fork('halves'),
     Int32Array.from({ length: values.length }, (_, index) => index),
@@ -42,6 +43,7 @@ function profileStatistic(name: string, values: ArrayLike<number>, framesPerWind
   const pick = (indices: Int32Array): Float64Array => Float64Array.from(indices, (index) => values[index] ?? Number.NaN);
   const frozen = pick(order.subarray(0, middle));
   const rest = pick(order.subarray(middle));
+  if (!frozen.some(Number.isFinite)) return undefined;
 
   const bins = Math.max(2, Math.min(binsMax, Math.floor(frozen.length / framesPerBinMin)));
   const edges = equalMassEdges(frozen, bins);
@@ -58,7 +60,9 @@ function profileStatistic(name: string, values: ArrayLike<number>, framesPerWind
   return { name, edges, counts, ...moments(frozen), nullPsi: nullPsi.toSorted((a, b) => a - b) };
 }
 
-function moments(values: Float64Array): { mean: number; deviation: number } {
+/** Of the values there are: a cell of a record may well be empty. */
+function moments(all: Float64Array): { mean: number; deviation: number } {
+  const values = all.filter(Number.isFinite);
   let sum = 0;
   for (const value of values) sum += value;
   const mean = sum / values.length;

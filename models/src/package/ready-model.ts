@@ -1,5 +1,6 @@
 import { detectionFields } from '@serin/inference/detections';
 import { imageStatisticNames } from '@serin/inference/image-statistics';
+import { confidenceStatistic } from '@serin/inference/records';
 import { seededRandom, type Random } from '@serin/inference/random';
 import type { Golden } from '@serin/protocol/bundle/golden';
 import { takesFrames, type BundlePart, type Manifest, type TensorSpec } from '@serin/protocol/bundle/manifest';
@@ -167,7 +168,7 @@ function emptyProfile(summary: ModelSummary, answersFrames: boolean): Profile {
   if (summary.inputs.length === 1 && summary.inputs.every(isImage)) {
     for (const name of imageStatisticNames) statistics.push(emptyStatistic(name, ...statisticRanges[name]));
   }
-  if (answersFrames) statistics.push(emptyStatistic('confidence', 0, 1));
+  if (answersFrames) statistics.push(emptyStatistic(confidenceStatistic, 0, 1));
   return {
     v: 1,
     framesPerWindow: 0,

@@ -3,6 +3,7 @@ import { renderBin } from '@serin/inference/bin-scene/render';
 import { detectionFields, detectionScoreMin, meanScore } from '@serin/inference/detections';
 import { imageStatisticNames, measureImage } from '@serin/inference/image-statistics';
 import type { Random } from '@serin/inference/random';
+import { confidenceStatistic } from '@serin/inference/records';
 import type { BundlePart, Variant } from '@serin/protocol/bundle/manifest';
 import type { Profile } from '@serin/protocol/bundle/profile';
 
@@ -119,6 +120,6 @@ async function profileOf(session: Session, reference: ReferenceFrames, framesPer
     for (const name of imageStatisticNames) (statistics[name] as Float64Array)[index] = measured[name];
   });
   const found = await predict(session, answers);
-  statistics['confidence'] = Float64Array.from(found, (detections) => meanScore(detections.filter(({ score }) => score >= detectionScoreMin)));
+  statistics[confidenceStatistic] = Float64Array.from(found, (detections) => meanScore(detections.filter(({ score }) => score >= detectionScoreMin)));
   return makeProfile({ statistics, framesPerWindow, random, origin });
 }

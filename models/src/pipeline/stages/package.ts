@@ -1,11 +1,12 @@
 import { imageStatisticNames, measureImage } from '@serin/inference/image-statistics';
 import { readProbabilities } from '@serin/inference/postprocess';
 import { seededRandom } from '@serin/inference/random';
-import { answerStatistic, columnStatistic, wordsStatistic } from '@serin/inference/records';
+import { answerStatistic, columnStatistic, confidenceStatistic, wordsStatistic } from '@serin/inference/records';
 import { decodeTrees, encodeTrees } from '@serin/inference/trees/encode';
 import { textPreparer, type TextRecord } from '@serin/inference/text/prepare';
 import type { BundlePart, Variant } from '@serin/protocol/bundle/manifest';
-import type { Preprocessing } from '@serin/protocol/bundle/preprocessing';
+import type { Preprocessing, TablePreprocessing } from '@serin/protocol/bundle/preprocessing';
+import { statisticName } from '@serin/protocol/bundle/profile';
 import { statisticsPerWindowMax } from '@serin/protocol/limits';
 
 import type { ElementType, Model } from '../../onnx/graph.ts';
@@ -67,7 +68,7 @@ export const pack: Stage = {
       files.push({ role: 'golden', variant, path: `golden.${variant}.json`, bytes: jsonBytes(await goldenOf(model, variant, preprocessing, test, facts)) });
     }
     context.progress(null, 'the reference that drift is measured by');
-    const statistics = await statisticsOf(context, bytes, preprocessing, test, facts);
+    const statistics = await statisticsOf(context, bytes, trained, test, facts);
     const framesPerWindow = Math.max(1, Math.min(perWindow[facts.kind], Math.floor(test.rows / 4)));
     const profile = makeProfile({ statistics, framesPerWindow, random: random.fork('profile'), origin: `${test.rows} records of the test part` });
     files.push({ role: 'profile', path: 'profile.json', bytes: jsonBytes(profile) });
@@ -133,33 +134,37 @@ async function goldenOf(model: Uint8Array, variant: Variant, preprocessing: Prep
 async function statisticsOf(
   context: StageContext,
   bytes: Uint8Array,
-  preprocessing: Preprocessing | undefined,
+  trained: ModelFacts,
   test: Part,
   facts: LearningFacts,
 ): Promise<Record<string, ArrayLike<number>>> {
-  const { values, width } = await answersOf(bytes, preprocessing, test, facts.frame, { signal: context.signal });
-  const statistics: Record<string, ArrayLike<number>> = inputStatistics(preprocessing, test, facts);
+  const { values, width } = await answersOf(bytes, trained.preprocessing ?? undefined, test, facts.frame, { signal: context.signal });
+  const statistics: Record<string, ArrayLike<number>> = inputStatistics(trained, test, facts);
   if (facts.task === 'regression') statistics[answerStatistic] = values;
-  else statistics['confidence'] = Float64Array.from({ length: test.rows }, (_, row) => readProbabilities(values, width, row * width).confidence);
+  else statistics[confidenceStatistic] = Float64Array.from({ length: test.rows }, (_, row) => readProbabilities(values, width, row * width).confidence);
   return statistics;
 }
 
-function inputStatistics(preprocessing: Preprocessing | undefined, test: Part, facts: LearningFacts): Record<string, ArrayLike<number>> {
-  if (preprocessing === undefined) return pictureStatistics(test, facts);
-  if (preprocessing.kind === 'text') {
-    const names = [...new Set(preprocessing.fields.map(({ name }) => name))];
-    const preparer = textPreparer(preprocessing);
-    const words = (row: number): number => preparer.words(recordOf(test.table, names, row) as TextRecord).reduce((sum, list) => sum + list.length, 0);
-    return { [wordsStatistic]: Float64Array.from({ length: test.rows }, (_, row) => words(row)) };
-  }
-  const { columns, rows, values } = featuresOf(test.table, preprocessing.columns);
-  const found = columns.flatMap(({ name }, place): [string, ArrayLike<number>][] => {
-    const column = values.subarray(place * rows, (place + 1) * rows);
+function inputStatistics({ preprocessing, importance }: ModelFacts, test: Part, facts: LearningFacts): Record<string, ArrayLike<number>> {
+  if (preprocessing === null || preprocessing === undefined) return pictureStatistics(test, facts);
+  if (preprocessing.kind === 'table') return columnStatistics(preprocessing, importance, test);
+  const names = [...new Set(preprocessing.fields.map(({ name }) => name))];
+  const preparer = textPreparer(preprocessing);
+  const words = (row: number): number => preparer.words(recordOf(test.table, names, row) as TextRecord).reduce((sum, list) => sum + list.length, 0);
+  return { [wordsStatistic]: Float64Array.from({ length: test.rows }, (_, row) => words(row)) };
+}
+
+/** Of a table with more columns than a window may have statistics, those that matter most to the model. */
+function columnStatistics({ columns }: TablePreprocessing, importance: ModelFacts['importance'], test: Part): Record<string, ArrayLike<number>> {
+  const weight = new Map(importance?.columns.map(({ name, value }) => [name, value]));
+  const { rows, values } = featuresOf(test.table, columns);
+  const watched = columns
+    .map(({ name }, place) => ({ name, statistic: columnStatistic(name), column: values.subarray(place * rows, (place + 1) * rows) }))
     // A column without a single value in the reference has no distribution to drift from.
-    return column.every((value) => Number.isNaN(value)) ? [] : [[columnStatistic(name), column]];
-  });
+    .filter(({ statistic, column }) => statisticName.safeParse(statistic).success && column.some((value) => !Number.isNaN(value)))
+    .toSorted((one, other) => (weight.get(other.name) ?? 0) - (weight.get(one.name) ?? 0));
   // The answer takes one place of those a window may have.
-  return Object.fromEntries(found.slice(0, statisticsPerWindowMax - 1));
+  return Object.fromEntries(watched.slice(0, statisticsPerWindowMax - 1).map(({ statistic, column }) => [statistic, column]));
 }
 
 function pictureStatistics({ pixels, rows }: Part, { frame }: LearningFacts): Record<string, ArrayLike<number>> {
