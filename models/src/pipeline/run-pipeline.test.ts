@@ -5,9 +5,11 @@ import { expect, test } from 'vitest';
 
 import { preprocessing as preprocessingSchema } from '@serin/protocol/bundle/preprocessing';
 import { profile as profileSchema } from '@serin/protocol/bundle/profile';
+import type { Digest } from '@serin/protocol/ids';
 import { checkPipeline } from '@serin/protocol/pipeline-file';
 
 import type { TrainedVersion } from '../package/version.ts';
+import type { PipelineReport } from './request.ts';
 import { checkReport, passesGolden } from './testing/checks.ts';
 import { executed, messages, runIn, workshop, writePictures } from './testing/data.ts';
 
@@ -64,4 +66,50 @@ test('pictures become a version, in 8 bits where these are no loss', async () =>
   expect(report.series.map(({ name }) => name)).toContain('validation accuracy');
   for (const { variant } of version.files.filter(({ role }) => role === 'model')) expect(await passesGolden(version, variant ?? '')).toBe(4);
   expect(version.inputs).toEqual([{ name: 'image', dtype: 'uint8', shape: [-1, 16, 16, 1] }]);
+});
+
+test('a version of a dataset brings its files and what its columns are, and is named in the record', async () => {
+  const folder = await workshop();
+  await writeFile(path.join(folder, 'blob-1'), messages(400));
+  await writeFile(path.join(folder, 'blob-2'), messages(400, 2));
+  const file = checkPipeline({
+    v: 1,
+    name: 'spam',
+    ingest: { dataset: 'mails' },
+    train: { kind: 'text-linear', bucketBits: 10, wordGrams: 1 },
+    evaluate: { repeats: 100 },
+  });
+  await expect(runIn(folder, file)).rejects.toMatchObject({
+    code: 'PIPELINE_INVALID',
+    detail: expect.stringContaining('mails is a dataset of a server') as string,
+  });
+  const blobs: Record<string, string> = { 'a.csv': 'blob-1', 'b.csv': 'blob-2' };
+  const dataset = {
+    name: 'mails',
+    version: 4,
+    spec: { kind: 'text' as const, label: 'label', text: ['text'] },
+    files: Object.keys(blobs).map((name) => ({ path: name, sha256: '0'.repeat(64) as Digest, bytes: 1 })),
+  };
+  const { report } = await runIn(folder, file, {}, { dataset, inputs: (name) => path.join(folder, blobs[name] ?? name) });
+  expect(report.data).toMatchObject({ dataset: 'mails', version: 4, rows: 800 });
+  expect(report.parameters['train.bucketBits']).toBe(10);
+});
+
+test('a fault leaves what is known so far, with the stage that failed', async () => {
+  const folder = await workshop();
+  await writeFile(path.join(folder, 'messages.csv'), messages(300));
+  const reports: PipelineReport[] = [];
+  const file = checkPipeline({
+    v: 1,
+    name: 'spam',
+    ingest: { files: ['messages.csv'], spec: { kind: 'text', label: 'label', text: ['txt'] } },
+    train: { kind: 'text-linear' },
+  });
+  await expect(runIn(folder, file, { onReport: (report) => void reports.push(report) })).rejects.toMatchObject({
+    code: 'PIPELINE_INVALID',
+    detail: expect.stringContaining('did you mean text?') as string,
+  });
+  const last = reports.at(-1);
+  expect(last?.stages.map(({ name, state }) => `${name} ${state}`).slice(0, 4)).toEqual(['ingest done', 'validate done', 'split failed', 'search waiting']);
+  checkReport(last as PipelineReport);
 });

@@ -21,7 +21,7 @@ import { cacheBytesMaxDefault, openStageCache, sha256Of, type StageCache } from 
 import { readVersion } from './stages/package.ts';
 import { stageTable } from './stages/table.ts';
 
-export type { Champion, DatasetInput, PipelineHooks, PipelineReport, PipelineRequest, PipelineResult, StageProgress } from './request.ts';
+export type { Champion, PipelineHooks, PipelineReport, PipelineRequest, PipelineResult } from './request.ts';
 
 /** Runs a pipeline: what has not changed since it was last done is taken from the cache. */
 export async function runPipeline(request: PipelineRequest, hooks: PipelineHooks = {}): Promise<PipelineResult> {
