@@ -5,6 +5,8 @@ export interface MinimiseOptions {
   readonly roundsMax: number;
   /** Ends where no part of the gradient is larger. */
   readonly gradientMax: number;
+  /** About how curved the function is along each variable, up to a common factor: variables of unlike scales take far fewer rounds. */
+  readonly curvature?: Float64Array;
   /** Called before every round; what it throws ends the search. */
   readonly onRound?: (() => void | Promise<void>) | undefined;
 }
@@ -38,7 +40,7 @@ interface Step {
 }
 
 /** L-BFGS: directions from what the last steps told of the curvature, each halved until it wins enough. */
-export async function minimise(convex: Convex, size: number, { roundsMax, gradientMax, onRound }: MinimiseOptions): Promise<Minimum> {
+export async function minimise(convex: Convex, size: number, { roundsMax, gradientMax, curvature, onRound }: MinimiseOptions): Promise<Minimum> {
   let at = new Float64Array(size);
   let gradient = new Float64Array(size);
   let value = convex(at, gradient);
@@ -46,9 +48,9 @@ export async function minimise(convex: Convex, size: number, { roundsMax, gradie
   let rounds = 0;
   for (; rounds < roundsMax && gradient.some((part) => Math.abs(part) > gradientMax); rounds += 1) {
     await onRound?.();
-    const direction = directionOf(gradient, steps);
+    const direction = directionOf(gradient, steps, curvature);
     const slope = dot(direction, gradient);
-    let length = steps.length === 0 ? Math.min(1, 1 / Math.sqrt(dot(gradient, gradient))) : 1;
+    let length = steps.length === 0 ? Math.min(1, 1 / Math.sqrt(dot(direction, direction))) : 1;
     const next = new Float64Array(size);
     const nextGradient = new Float64Array(size);
     let nextValue = Infinity;
@@ -70,7 +72,7 @@ export async function minimise(convex: Convex, size: number, { roundsMax, gradie
   return { at, value, rounds };
 }
 
-function directionOf(gradient: Float64Array, steps: readonly Step[]): Float64Array {
+function directionOf(gradient: Float64Array, steps: readonly Step[], curvature: Float64Array | undefined): Float64Array {
   const direction = gradient.map((part) => -part);
   const shares = steps.map(() => 0);
   for (let index = steps.length - 1; index >= 0; index -= 1) {
@@ -78,11 +80,11 @@ function directionOf(gradient: Float64Array, steps: readonly Step[]): Float64Arr
     shares[index] = dot(moved, direction) / product;
     addScaled(direction, -(shares[index] as number), turned);
   }
+  const flatten = (values: Float64Array): Float64Array =>
+    curvature === undefined ? values : values.map((value, index) => value / (curvature[index] as number));
   const last = steps.at(-1);
-  if (last !== undefined) {
-    const scale = last.product / dot(last.turned, last.turned);
-    for (let index = 0; index < direction.length; index += 1) direction[index] = (direction[index] as number) * scale;
-  }
-  steps.forEach(({ moved, turned, product }, index) => addScaled(direction, (shares[index] as number) - dot(turned, direction) / product, moved));
-  return direction;
+  const scale = last === undefined ? 1 : last.product / dot(last.turned, flatten(last.turned));
+  const flat = flatten(direction).map((part) => part * scale);
+  steps.forEach(({ moved, turned, product }, index) => addScaled(flat, (shares[index] as number) - dot(turned, flat) / product, moved));
+  return flat;
 }

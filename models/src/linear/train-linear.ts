@@ -43,7 +43,9 @@ export interface LinearModel {
 
 const l2Usual = 1e-4;
 const roundsMax = 300;
-const gradientMax = 1e-6;
+const gradientMax = 2e-6;
+/** Of what no row has. */
+const curvatureMin = 1e-6;
 /** Weights; categories have one a level. */
 const weightsMax = 2 ** 20;
 
@@ -67,6 +69,7 @@ export async function trainLinear(options: TrainLinearOptions): Promise<LinearMo
     : await minimise((at, gradient) => loss(at, gradient, l2), size, {
         roundsMax,
         gradientMax: gradientMax * rows.labelScale,
+        curvature: curvatureOf(rows, outputs, l2),
         onRound: async () => {
           await new Promise((resolve) => setImmediate(resolve));
           throwIfCancelled(signal);
@@ -86,6 +89,21 @@ export async function trainLinear(options: TrainLinearOptions): Promise<LinearMo
     loss: loss(minimum.at, new Float64Array(size), 0),
     rounds: minimum.rounds,
   };
+}
+
+/** A level's weight is as curved as the level is frequent. */
+function curvatureOf({ columns, weights }: PreparedRows, outputs: number, l2: number): Float64Array {
+  const curvature: number[] = Array.from({ length: outputs }, () => 1);
+  for (const { width, places, values } of columns) {
+    const shares = new Float64Array(width);
+    if (values !== undefined) shares[0] = 1;
+    weights.forEach((weight, row) => {
+      const place = places?.[row] ?? (Number.isNaN(values?.[row]) ? 1 : -1);
+      if (place >= 0) shares[place] = (shares[place] as number) + weight;
+    });
+    for (const share of shares) for (let output = 0; output < outputs; output += 1) curvature.push(share + l2 + curvatureMin);
+  }
+  return Float64Array.from(curvature);
 }
 
 interface PreparedColumn {
