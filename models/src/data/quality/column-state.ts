@@ -31,6 +31,7 @@ export interface ColumnState {
   keys: KeyTable | null;
   /** The column is said to be one, so its keys are kept whatever comes. */
   readonly isKey: boolean;
+  readonly valuesMax: number;
   lengths: { min: number; max: number; total: number; count: number };
   damaged: Marks;
 }
@@ -41,15 +42,24 @@ export interface Moments {
   readonly squares: number;
 }
 
-export const valuesMax = 2048;
+/** All columns together keep no more than this, so a wide table takes no more memory than a narrow one; each at most as much, and some at least. */
+const valuesOfAll = 2 ** 18;
+const valuesMax = 2048;
+const valuesMin = 128;
 const valueLengthMax = 256;
 const extremesMax = 10;
 const keySlotsMax = 2 ** 22;
-const guessedKeySlotsMax = 2 ** 17;
+const guessedSlotsOfAll = 2 ** 21;
+const guessedSlotsMax = 2 ** 17;
+const guessedSlotsMin = 2 ** 11;
 const guessAfter = 1000;
 const guessedCopiesMax = 0.05;
 
-export const emptyColumn = (name: string, isKey: boolean): ColumnState => ({
+const powerBelow = (value: number): number => 2 ** Math.floor(Math.log2(value));
+const within = (least: number, value: number, most: number): number => Math.min(most, Math.max(least, value));
+
+/** `columns` is how many there are in all. */
+export const emptyColumn = (name: string, isKey: boolean, columns: number): ColumnState => ({
   name,
   count: 0,
   missing: noMarks(),
@@ -61,8 +71,9 @@ export const emptyColumn = (name: string, isKey: boolean): ColumnState => ({
   times: { count: 0, first: Number.NaN, last: Number.NaN, min: Number.POSITIVE_INFINITY, max: Number.NEGATIVE_INFINITY, outOfOrder: noMarks() },
   values: new Map(),
   registers: null,
-  keys: emptyKeys(isKey ? keySlotsMax : guessedKeySlotsMax),
+  keys: emptyKeys(isKey ? keySlotsMax : within(guessedSlotsMin, powerBelow(guessedSlotsOfAll / columns), guessedSlotsMax)),
   isKey,
+  valuesMax: within(valuesMin, Math.floor(valuesOfAll / columns), valuesMax),
   lengths: { min: Number.POSITIVE_INFINITY, max: 0, total: 0, count: 0 },
   damaged: noMarks(),
 });
@@ -118,7 +129,7 @@ function valueOf(state: ColumnState, text: string, file: number, row: number): S
       seen.count += 1;
       return seen;
     }
-    if (values.size < valuesMax && text.length <= valueLengthMax) {
+    if (values.size < state.valuesMax && text.length <= valueLengthMax) {
       const value = readValue({ ...emptyValue(), count: 1, place: [file, row] }, text);
       values.set(text, value);
       return value;
@@ -161,7 +172,8 @@ function sketchOf({ sketch, values }: ColumnState): QuantileSketch {
 function addToKeys(state: ColumnState, keys: KeyTable, high: number, low: number, file: number, row: number): void {
   addKey(keys, high, low, file, row);
   if (state.isKey || keys.used + keys.copies < guessAfter) return;
-  if (keys.copies > guessedCopiesMax * (keys.used + keys.copies)) state.keys = null;
+  // Decimals measure, they do not name.
+  if (keys.copies > guessedCopiesMax * (keys.used + keys.copies) || state.votes.number.count > 0) state.keys = null;
 }
 
 function addExtreme(state: ColumnState, value: number, file: number, row: number): void {
@@ -230,6 +242,7 @@ export function mergeColumns(one: ColumnState, other: ColumnState, files: number
     registers: isSmall ? null : mergeRegisters(registersOf(one), registersOf(other)),
     keys: one.keys === null || other.keys === null ? null : mergeKeys(one.keys, other.keys, files),
     isKey: one.isKey,
+    valuesMax: one.valuesMax,
     lengths: {
       min: Math.min(one.lengths.min, other.lengths.min),
       max: Math.max(one.lengths.max, other.lengths.max),
@@ -239,7 +252,13 @@ export function mergeColumns(one: ColumnState, other: ColumnState, files: number
     damaged: marks(one.damaged, other.damaged),
   };
   const { keys } = merged;
-  if (keys !== null && !merged.isKey && keys.used + keys.copies >= guessAfter && copiesOf(keys) > guessedCopiesMax * merged.count) merged.keys = null;
+  if (
+    keys !== null &&
+    !merged.isKey &&
+    keys.used + keys.copies >= guessAfter &&
+    (copiesOf(keys) > guessedCopiesMax * merged.count || merged.votes.number.count > 0)
+  )
+    merged.keys = null;
   return merged;
 }
 
@@ -264,7 +283,7 @@ function mergedValues(one: ColumnState, other: ColumnState, files: number): Colu
     if (seen !== undefined) seen.count += value.count;
     else merged.set(text, { ...value, place: [value.place[0] + files, value.place[1]] });
   }
-  return merged.size <= valuesMax ? merged : null;
+  return merged.size <= one.valuesMax ? merged : null;
 }
 
 function registersOf({ registers, values }: ColumnState): Uint8Array {

@@ -6,7 +6,7 @@ import { isClasses, type ColumnProfile, type NumberProfile, type TableProfile } 
 
 export interface InferOptions {
   /** What people say columns are for. */
-  readonly spec?: Partial<Pick<DataSpec, 'label' | 'id' | 'group' | 'time' | 'ignore'>> | undefined;
+  readonly spec?: Partial<Pick<DataSpec, 'label' | 'id' | 'group' | 'time' | 'text' | 'ignore'>> | undefined;
   /** Columns that were written by hand or inferred before: they stay as they are. */
   readonly declared?: readonly SchemaColumn[] | undefined;
 }
@@ -32,6 +32,18 @@ export function inferSchema(profile: TableProfile, { spec = {}, declared = [] }:
 }
 
 function inferColumn(column: ColumnProfile, rows: number, spec: NonNullable<InferOptions['spec']>): SchemaColumn {
+  // What is said to be text is read as text, whatever it looks like.
+  if (spec.text?.includes(column.name) === true && column.name !== spec.label) {
+    return {
+      name: column.name,
+      type: 'text',
+      role: 'feature',
+      required: false,
+      unique: false,
+      ordered: false,
+      missingMax: missingMaxOf(column.missing.count, column.count),
+    };
+  }
   const role = roleOf(column, rows, spec);
   const { name, type, numbers, values, missing, count, times } = column;
   const base = { name, type, role, required: role === 'label' || role === 'id', unique: role === 'id', ordered: false };

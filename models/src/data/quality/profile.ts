@@ -85,7 +85,7 @@ interface Ordered {
 function orderColumns(state: ProfileState, names: readonly string[], keys: readonly string[], apart: readonly string[]): Ordered[] {
   const places = new Map(names.map((name, place) => [name, place]));
   const known = new Set(state.columns.map(({ name }) => name));
-  for (const name of names) if (!known.has(name)) state.columns.push(emptyColumn(name, keys.includes(name)));
+  for (const name of names) if (!known.has(name)) state.columns.push(emptyColumn(name, keys.includes(name), names.length));
   return state.columns.flatMap((column) => {
     const place = places.get(column.name);
     return place === undefined ? [] : [{ column, place, counts: !apart.includes(column.name) }];
@@ -117,7 +117,7 @@ export function mergeProfiles(one: ProfileState, other: ProfileState): ProfileSt
     files: [...one.files, ...other.files].slice(0, filesMax),
     columns: names.map((name) => {
       const isKey = find(one, name)?.isKey ?? find(other, name)?.isKey ?? false;
-      return mergeColumns(find(one, name) ?? emptyColumn(name, isKey), find(other, name) ?? emptyColumn(name, isKey), files);
+      return mergeColumns(find(one, name) ?? emptyColumn(name, isKey, names.length), find(other, name) ?? emptyColumn(name, isKey, names.length), files);
     }),
     rowKeys: mergeKeys(one.rowKeys, other.rowKeys, files),
     sample: mergeSamples(

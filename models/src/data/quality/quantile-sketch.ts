@@ -50,7 +50,7 @@ function compact(sketch: QuantileSketch): void {
     const values = (sketch.levels[level] as Float64Array).subarray(0, size).sort();
     const even = size - (size % 2);
     if (level + 1 === sketch.levels.length) {
-      sketch.levels.push(new Float64Array(k));
+      sketch.levels.push(new Float64Array(leastCapacity));
       sketch.sizes.push(0);
     }
     const first = toss(sketch);
