@@ -21,7 +21,7 @@ export interface Stack {
   readonly parts: { database?: Part; broker?: Part };
   server(): Running<ServerReady>;
   startServer(): Promise<void>;
-  startAgent(name: string, options?: { fps?: number; data?: string }): Promise<Running<{ device: string }>>;
+  startAgent(name: string, options?: { fps?: number; data?: string; httpPort?: number }): Promise<Running<{ device: string }>>;
   startVirtual(count: number): Promise<Running<unknown>>;
   device(name: string): Promise<Device>;
   devices(): Promise<Device[]>;
@@ -113,8 +113,9 @@ export async function startStack(kind: StackKind, settings: Record<string, strin
     server: () => present().server,
     startServer,
     setLight,
-    async startAgent(name, { fps = 10, data = path.join(folder, 'agents', name) } = {}) {
+    async startAgent(name, { fps = 10, data = path.join(folder, 'agents', name), httpPort } = {}) {
       const args = ['--data', data, '--name', name, '--site', 'hall-a', '--fps', String(fps), '--scene', scene];
+      if (httpPort !== undefined) args.push('--http-port', String(httpPort));
       if (!joined.has(name)) {
         mkdirSync(data, { recursive: true });
         const file = path.join(data, 'join-token');
