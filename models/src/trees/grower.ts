@@ -1,6 +1,7 @@
 import type { BinLayout } from './bin-layout.ts';
 import type { Crew } from './crew.ts';
-import { addRows, binPlaces, countRows, groupFeatures, partition, subtract } from './histogram.ts';
+import { createHistogramPool, type Histogram } from './histogram-pool.ts';
+import { binPlaces, countRows, partition, subtract } from './histogram.ts';
 import { gradientOf, hessianOf, type Scales } from './packed-sums.ts';
 import { byCategory, isInMask, scoreOf, searchCategory, searchNumber, searchNumberWithMissing, split, type SearchTerms } from './split-search.ts';
 import type { TreeJob } from './tree-job.ts';
@@ -27,14 +28,6 @@ export interface Grower {
   grow(count: number, scales: Scales, isActive: Uint8Array): void;
 }
 
-/** Histograms of this thread's features, by groups that are filled in one pass. */
-interface Histogram {
-  readonly all: Float64Array;
-  readonly groups: readonly Float64Array[];
-}
-
-/** Memory for the histograms of one thread; leaves beyond it are counted anew when they are split. */
-const histogramBytesMax = 512 * 2 ** 20;
 /** A share of the score by which a split must be better: less is rounding. */
 const scoreTolerance = 1e-10;
 
@@ -44,11 +37,6 @@ export function createGrower(job: TreeJob, layout: BinLayout, crew: Crew): Growe
   const nodesMax = 2 * leavesMax - 1;
   const features = layout.features[crew.index] as Int32Array;
   const [begin, stride] = [layout.begins[crew.index] as number, layout.strides[crew.index] as number];
-  const groups = Math.ceil(features.length / groupFeatures);
-  const words = Array.from(
-    { length: groups },
-    (_, group) => new Int32Array(bins.buffer as SharedArrayBuffer, begin + group * groupFeatures, (stride * job.train.rows - group * groupFeatures) >>> 2),
-  );
   const spare = new Int32Array(job.train.rows);
   const isLeft = new Int32Array(256);
   const growth: Growth = {
@@ -65,61 +53,8 @@ export function createGrower(job: TreeJob, layout: BinLayout, crew: Crew): Growe
   const splitOf = Array.from({ length: nodesMax }, (_, node) => growth.splits.subarray(node * split.fields, (node + 1) * split.fields));
   const counts = new Int32Array(features.length * binPlaces);
 
-  const histogramLength = features.length * binPlaces;
-  const makeHistogram = (): Histogram => {
-    const all = new Float64Array(histogramLength);
-    return {
-      all,
-      groups: Array.from({ length: groups }, (_, group) => all.subarray(group * groupFeatures * binPlaces, (group + 1) * groupFeatures * binPlaces)),
-    };
-  };
-  const poolMax = Math.min(leavesMax + 1, Math.max(2, Math.floor(histogramBytesMax / Math.max(1, histogramLength * 8))));
-  const pool: Histogram[] = [];
-  let made = 0;
-  const take = (): Histogram | undefined => {
-    if (pool.length > 0) return pool.pop();
-    if (made >= poolMax) return undefined;
-    made += 1;
-    return makeHistogram();
-  };
-  /** By node; only leaves have one. */
-  const histograms: (Histogram | undefined)[] = Array.from({ length: nodesMax });
-  const drop = (node: number): void => {
-    const histogram = histograms[node];
-    if (histogram !== undefined) pool.push(histogram);
-    histograms[node] = undefined;
-  };
-  /** Where there is no room, the leaf that wins least by a split gives up its own. */
-  const takeFor = (...kept: number[]): Histogram => {
-    const free = take();
-    if (free !== undefined) return free;
-    let [poorest, least] = [-1, Infinity];
-    for (let node = 0; node < growth.nodes; node += 1) {
-      const gain = gains[node] as number;
-      if (histograms[node] === undefined || kept.includes(node) || gain >= least) continue;
-      [poorest, least] = [node, gain];
-    }
-    drop(poorest);
-    return pool.pop() as Histogram;
-  };
+  const pool = createHistogramPool(job, layout, crew.index, growth);
   const gains = new Float64Array(nodesMax);
-
-  const build = (node: number, { all, groups: parts }: Histogram): void => {
-    all.fill(0);
-    for (let group = 0; group < groups; group += 1) {
-      const count = Math.min(groupFeatures, features.length - group * groupFeatures);
-      addRows(
-        growth.rows,
-        growth.begins[node] as number,
-        growth.ends[node] as number,
-        words[group] as Int32Array,
-        stride >>> 2,
-        packed,
-        parts[group] as Float64Array,
-        count,
-      );
-    }
-  };
 
   let terms: SearchTerms = { l2: 0, categoryL2: 0, smoothing: 0, hessianMin: 1, leafRowsMin: 1, levelRowsMin: 0 };
   let scales: Scales = { gradient: 1, hessian: 1, rowHessianMax: 1 };
@@ -139,7 +74,7 @@ export function createGrower(job: TreeJob, layout: BinLayout, crew: Crew): Growe
     best[split.score] = leastScore(node);
     best[split.feature] = -1;
     const leaf = { sum: growth.sums[node] as number, rows: rowsOf(node), counts: counted };
-    const { all } = histograms[node] as Histogram;
+    const { all } = pool.ofNode[node] as Histogram;
     for (let place = 0; place < features.length; place += 1) {
       const feature = features[place] as number;
       const count = job.binCounts[feature] as number;
@@ -216,7 +151,7 @@ export function createGrower(job: TreeJob, layout: BinLayout, crew: Crew): Growe
     for (const node of nodes) {
       const best = splitOf[node] as Float64Array;
       gains[node] = (best[split.feature] as number) < 0 ? 0 : (best[split.score] as number) - leastScore(node);
-      if (gains[node] === 0) drop(node);
+      if (gains[node] === 0) pool.drop(node);
     }
   };
 
@@ -255,29 +190,27 @@ export function createGrower(job: TreeJob, layout: BinLayout, crew: Crew): Growe
     growth.sums[right] = (growth.sums[node] as number) - (best[split.leftSum] as number);
     gains[node] = 0;
     const nodes = [left, right].filter(canSplit);
-    if (isLast || nodes.length === 0) drop(node);
+    if (isLast || nodes.length === 0) pool.drop(node);
     else {
       fillChildren(node, left, right);
       searchAll(nodes);
-      if (!nodes.includes(left)) drop(left);
-      if (!nodes.includes(right)) drop(right);
+      if (!nodes.includes(left)) pool.drop(left);
+      if (!nodes.includes(right)) pool.drop(right);
     }
   };
 
   /** The smaller child's rows are counted; the larger one's are the rest of the parent's. */
   const fillChildren = (node: number, left: number, right: number): void => {
     const [small, large] = rowsOf(left) <= rowsOf(right) ? [left, right] : [right, left];
-    histograms[small] = takeFor(node);
-    build(small, histograms[small]);
-    const parent = histograms[node];
-    if (parent !== undefined) {
-      histograms[node] = undefined;
-      histograms[large] = parent;
-      subtract(parent.all, histograms[small].all);
-    } else {
-      histograms[large] = takeFor(small);
-      build(large, histograms[large]);
-    }
+    const ofSmall = pool.take(gains, node);
+    pool.ofNode[small] = ofSmall;
+    pool.fill(small, ofSmall);
+    const parent = pool.ofNode[node];
+    pool.ofNode[node] = undefined;
+    const ofLarge = parent ?? pool.take(gains, small);
+    pool.ofNode[large] = ofLarge;
+    if (parent === undefined) pool.fill(large, ofLarge);
+    else subtract(parent.all, ofSmall.all);
   };
 
   const prepare = (count: number): void => {
@@ -303,8 +236,9 @@ export function createGrower(job: TreeJob, layout: BinLayout, crew: Crew): Growe
       isActive = activeFeatures;
       prepare(count);
       if (!canSplit(0) || scales.gradient === 0 || scales.hessian === 0) return;
-      histograms[0] = takeFor();
-      build(0, histograms[0]);
+      const ofRoot = pool.take(gains);
+      pool.ofNode[0] = ofRoot;
+      pool.fill(0, ofRoot);
       searchAll([0]);
       for (let leaves = 1; leaves < leavesMax; leaves += 1) {
         let next = 0;
@@ -312,7 +246,7 @@ export function createGrower(job: TreeJob, layout: BinLayout, crew: Crew): Growe
         if (!((gains[next] as number) > 0)) break;
         splitNode(next, leaves === leavesMax - 1);
       }
-      for (let node = 0; node < growth.nodes; node += 1) drop(node);
+      for (let node = 0; node < growth.nodes; node += 1) pool.drop(node);
     },
   };
 }

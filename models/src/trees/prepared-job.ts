@@ -40,6 +40,7 @@ export function prepareJob({ features, labels, weights, validation, objective, o
     options: settings,
     seed,
     threads,
+    histogramBytesMax: 512 * 2 ** 20,
     base: baseMargins(objective, withSums(train)),
     begun: undefined,
     words: shared.int32(crewWords),

@@ -10,6 +10,10 @@ import { columnMajor, marginsOf, predictTrees } from '@serin/inference/trees/pre
 import { syntheticRows } from '../bench/trees/data.ts';
 import { auc, everyRow } from '../evaluate/ranking.ts';
 import type { TrainingDataError } from '../data/problems.ts';
+import { boost } from './boost.ts';
+import { alone } from './crew.ts';
+import { prepareJob } from './prepared-job.ts';
+import type { TreeJob } from './tree-job.ts';
 import { featuresOf, type FeatureColumn, type FeatureMatrix } from './feature-matrix.ts';
 import { trainTrees, type TrainTreesOptions } from './train-trees.ts';
 
@@ -48,6 +52,14 @@ describe('the trees', () => {
       );
       expect(new Set(digests).size).toBe(1);
     }
+  });
+
+  test('are the same with memory for two histograms only', () => {
+    const treesOf = (more: Partial<TreeJob>) => {
+      const job = prepareJob(options({ options: { trees: 4, leavesMax: 31, leafRowsMin: 5 } }), 1);
+      return Array.from(boost({ ...job, ...more }, alone), ({ trees }) => trees);
+    };
+    expect(treesOf({ histogramBytesMax: 1 })).toEqual(treesOf({}));
   });
 
   test('differ by the seed only where something is drawn', async () => {

@@ -28,6 +28,8 @@ export interface TreeJob {
   readonly options: Required<Omit<TreeOptions, 'patience' | 'classWeights'>> & { readonly patience: number | undefined };
   readonly seed: number;
   readonly threads: number;
+  /** Memory for the histograms of one thread; leaves beyond it are counted anew when they are split. */
+  readonly histogramBytesMax: number;
   readonly base: Float32Array;
   /** Iterations that are done already, and how they did. */
   readonly begun: { readonly trees: TreeEnsemble; readonly history: readonly TreePoint[] } | undefined;
