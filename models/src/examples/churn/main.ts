@@ -12,7 +12,7 @@ export async function run(args: readonly string[], context: ExampleContext): Pro
   await runPipelineExample(
     {
       pipeline,
-      rows: 2_0000,
+      rows: 20_000,
       async bring(folder, { rows, seed }) {
         await writeTable(path.join(folder, 'churn.csv'), columns, customers(rows, seed));
         return `${rows.toLocaleString('en')} customers of a provider: synthetic, drawn from seed ${seed}`;

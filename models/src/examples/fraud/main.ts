@@ -12,7 +12,7 @@ export async function run(args: readonly string[], context: ExampleContext): Pro
   await runPipelineExample(
     {
       pipeline,
-      rows: 6_0000,
+      rows: 80_000,
       async bring(folder, { rows, seed }) {
         await writeTable(path.join(folder, 'fraud.csv'), columns, payments(rows, seed));
         return `${rows.toLocaleString('en')} payments by card: synthetic, drawn from seed ${seed}`;
