@@ -30,6 +30,9 @@ function membersOf(groups: ArrayLike<number>, rows: number): Uint32Array[] {
   return lists.filter((list) => list !== undefined).map((list) => Uint32Array.from(list));
 }
 
+/** Rows that are looked at between two looks at the world: a fraction of a second. */
+const rowsBetween = 2e7;
+
 /** Values of several metrics on the rows as they are, and on resamples; all metrics see the same ones, so differences are paired. */
 export interface Resampled {
   readonly value: number;
@@ -37,13 +40,18 @@ export interface Resampled {
   readonly repeats: Float64Array;
 }
 
-export function resample<Name extends string>(metrics: Readonly<Record<Name, Counted>>, options: BootstrapOptions): Record<Name, Resampled> {
-  const { rows, repeats, random, groups } = options;
+/** Yields the share that is done now and then, for whoever must stay awake. */
+function* resampling<Name extends string>(
+  metrics: Readonly<Record<Name, Counted>>,
+  { rows, repeats, random, groups }: BootstrapOptions,
+): Generator<number, Record<Name, Resampled>> {
   const entries = Object.entries(metrics) as [Name, Counted][];
   const found = entries.map(([name, metric]) => [name, { value: metric(everyRow(rows)), repeats: new Float64Array(repeats) }] as const);
   const members = groups === undefined ? undefined : membersOf(groups, rows);
   const counts = new Uint16Array(rows);
+  const each = Math.max(1, Math.floor(rowsBetween / Math.max(1, rows * entries.length)));
   for (let repeat = 0; repeat < repeats; repeat += 1) {
+    if (repeat % each === each - 1) yield repeat / repeats;
     drawCounts(counts, random, members);
     entries.forEach(([, metric], index) => {
       const [, { repeats: values }] = found[index] as (typeof found)[number];
@@ -51,6 +59,29 @@ export function resample<Name extends string>(metrics: Readonly<Record<Name, Cou
     });
   }
   return Object.fromEntries(found) as Record<Name, Resampled>;
+}
+
+export function resample<Name extends string>(metrics: Readonly<Record<Name, Counted>>, options: BootstrapOptions): Record<Name, Resampled> {
+  const steps = resampling(metrics, options);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** The same for many rows: a signal to stop comes through while it works, and what `onProgress` throws ends it. */
+export async function resampleAwake<Name extends string>(
+  metrics: Readonly<Record<Name, Counted>>,
+  options: BootstrapOptions,
+  onProgress?: (fraction: number) => void,
+): Promise<Record<Name, Resampled>> {
+  const steps = resampling(metrics, options);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    onProgress?.(step.value);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
 }
 
 /** The share of sorted values below which lies `at`, between two of them where need be. */
@@ -78,15 +109,18 @@ export const differenceOf = (one: Resampled, other: Resampled): Resampled => ({
 });
 
 /** Each metric with its interval; what the rows do not define is left out. */
-export function bootstrap<Name extends string>(metrics: Readonly<Record<Name, Counted>>, options: BootstrapOptions): Partial<Record<Name, Estimate>> {
-  const found = Object.entries(resample(metrics, options)) as [Name, Resampled][];
+export function estimatesOf<Name extends string>(resampled: Readonly<Record<Name, Resampled>>, alpha?: number): Partial<Record<Name, Estimate>> {
+  const found = Object.entries(resampled) as [Name, Resampled][];
   return Object.fromEntries(
-    found.flatMap(([name, resampled]) => {
-      const estimate = estimateOf(resampled, options.alpha);
+    found.flatMap(([name, one]) => {
+      const estimate = estimateOf(one, alpha);
       return estimate === undefined ? [] : [[name, estimate]];
     }),
   ) as Partial<Record<Name, Estimate>>;
 }
+
+export const bootstrap = <Name extends string>(metrics: Readonly<Record<Name, Counted>>, options: BootstrapOptions): Partial<Record<Name, Estimate>> =>
+  estimatesOf(resample(metrics, options), options.alpha);
 
 /**
  * Intervals of several figures that hold all at once: the largest studentised deviation of any of them in a resample decides

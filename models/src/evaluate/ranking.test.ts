@@ -185,13 +185,13 @@ test('of twenty slices that do not differ, simultaneous intervals find one in ab
   expect(naive).toBeGreaterThan(50);
 });
 
-test('a slice that does worse stands out, small ones are left out with a word, and shares of the class are told', () => {
+test('a slice that does worse stands out, small ones are left out with a word, and shares of the class are told', async () => {
   const rows = 900;
   const truth = Uint8Array.from({ length: rows }, (_, row) => row % 2);
   const random = seededRandom(5);
   const answered = truth.map((value, row) => (random.uniform() < (row < 300 ? 0.4 : 0.05) ? 1 - value : value));
   const range = (from: number, to: number): Uint32Array => Uint32Array.from({ length: to - from }, (_, place) => from + place);
-  const { slices, notes } = judgeSlices({
+  const { slices, notes } = await judgeSlices({
     slices: [
       { column: 'site', value: 'a', rows: range(0, 300) },
       { column: 'site', value: 'b', rows: range(300, 600) },

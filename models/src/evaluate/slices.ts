@@ -1,6 +1,6 @@
 import type { SliceReport } from '@serin/protocol/api/runs';
 
-import { differenceOf, estimateOf, resample, simultaneous, type BootstrapOptions, type Resampled } from './bootstrap.ts';
+import { differenceOf, estimateOf, resampleAwake, simultaneous, type BootstrapOptions, type Resampled } from './bootstrap.ts';
 import { meanOf, type Counted } from './ranking.ts';
 
 /** The rows that share one value of a column. */
@@ -24,6 +24,7 @@ function within(metric: Counted, inside: Uint8Array, wanted: 0 | 1): Counted {
 }
 
 export interface SliceOptions extends BootstrapOptions {
+  readonly onProgress?: (fraction: number) => void;
   readonly slices: readonly Slice[];
   readonly metric: Counted;
   /** 1 where the class that is looked for is true, and where it is answered; without one, shares of it are not told. */
@@ -40,7 +41,7 @@ export interface SlicesFound {
  * How the model does on each slice, and how that differs from everybody else. Intervals of the slices themselves stand alone;
  * those of the differences hold all at once, so that looking at many slices finds no difference by chance more often than stated.
  */
-export function judgeSlices(options: SliceOptions): SlicesFound {
+export async function judgeSlices(options: SliceOptions): Promise<SlicesFound> {
   const { metric, positives, rows, alpha = 0.05 } = options;
   const notes: string[] = [];
   const small = options.slices.filter((slice) => slice.rows.length < sliceRowsMin);
@@ -60,7 +61,7 @@ export function judgeSlices(options: SliceOptions): SlicesFound {
     metrics[`out ${index}`] = within(metric, inside, 0);
     if (positives !== undefined) metrics[`answered ${index}`] = within(meanOf(positives.answered), inside, 1);
   });
-  const found = resample(metrics, options);
+  const found = await resampleAwake(metrics, options, options.onProgress);
   const pair = (index: number): [Resampled, Resampled] => [found[`in ${index}`] as Resampled, found[`out ${index}`] as Resampled];
   const differences = simultaneous(
     chosen.map((_, index) => differenceOf(...pair(index))),

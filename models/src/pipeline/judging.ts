@@ -3,7 +3,7 @@ import type { MetricName, PipelineFile } from '@serin/protocol/pipeline';
 import { SerinError } from '@serin/protocol/errors';
 
 import { bestThreshold, costMatrix, worthOfCosts, worthOfF1 } from '../evaluate/costs.ts';
-import { differenceOf, estimateOf, resample } from '../evaluate/bootstrap.ts';
+import { differenceOf, estimateOf, resampleAwake } from '../evaluate/bootstrap.ts';
 import { scoresOf, type Counted } from '../evaluate/ranking.ts';
 import type { Slice } from '../evaluate/slices.ts';
 import type { Answers } from './answers.ts';
@@ -56,8 +56,8 @@ export interface Compared {
 }
 
 /** Two models on the same rows, by the same resamples. */
-export function comparePair(one: Counted, other: Counted, metric: MetricName, part: Part, repeats: number, seed: number): Compared {
-  const found = resample({ one, other }, { rows: part.rows, repeats, random: seededRandom(seed).fork('pair'), groups: part.groups });
+export async function comparePair(one: Counted, other: Counted, metric: MetricName, part: Part, repeats: number, seed: number): Promise<Compared> {
+  const found = await resampleAwake({ one, other }, { rows: part.rows, repeats, random: seededRandom(seed).fork('pair'), groups: part.groups });
   const sign = betterOf(metric) === 'higher' ? 1 : -1;
   const difference = sign === 1 ? differenceOf(found.one, found.other) : differenceOf(found.other, found.one);
   return { gain: estimateOf(difference), one: found.one.value, other: found.other.value };

@@ -2,7 +2,7 @@ import { seededRandom } from '@serin/inference/random';
 import type { Estimate } from '@serin/protocol/api/runs';
 import type { MetricName } from '@serin/protocol/pipeline';
 
-import { bootstrap } from '../../evaluate/bootstrap.ts';
+import { estimatesOf, resampleAwake } from '../../evaluate/bootstrap.ts';
 import { judgeSlices, type SlicesFound } from '../../evaluate/slices.ts';
 import type { Counted } from '../../evaluate/ranking.ts';
 import { readModel, writeModel } from '../../onnx/model-file.ts';
@@ -101,15 +101,16 @@ async function judgeModel(context: StageContext, { facts, model, bytes, validati
   const prepared = metricsOf(answers, test.labels, facts, deciding);
   const random = seededRandom(file.seed).fork('evaluate');
   context.progress(null, `${file.evaluate.repeats} resamples`);
-  const intervals = bootstrap(prepared as Record<string, Counted>, {
-    rows: test.rows,
-    repeats: file.evaluate.repeats,
-    random: random.fork('intervals'),
-    groups: test.groups,
-  });
+  const intervals = estimatesOf(
+    await resampleAwake(
+      prepared as Record<string, Counted>,
+      { rows: test.rows, repeats: file.evaluate.repeats, random: random.fork('intervals'), groups: test.groups },
+      (fraction) => context.progress(fraction, 'resamples of the test part'),
+    ),
+  );
   const metrics = finite(Object.fromEntries(Object.entries(prepared).map(([name, one]) => [name, valueOf(one, test.rows)])));
   const baseline = await judgeBaseline(context, { facts, test, validation, metric, prepared: prepared[metric] as Counted });
-  const slices = sliced(context, facts, test, answers, deciding, prepared[metric] as Counted);
+  const slices = await sliced(context, facts, test, answers, deciding, prepared[metric] as Counted);
   for (const note of slices?.notes ?? []) context.note(note);
   const importance = await importanceOf(context, facts, model, bytes, test, metric);
   const evaluated: Evaluated = { metric, metrics, deciding, calibration: found?.calibration ?? null, baseline };
@@ -151,12 +152,19 @@ async function judgeBaseline(context: StageContext, { facts, test, validation, m
   // It gets a threshold of its own, chosen as that of the model is.
   const deciding = decidingOf(file, facts, await ask(validation), validation.labels, metric);
   const found = metricsOf(await ask(test), test.labels, facts, deciding);
-  const { gain } = comparePair(prepared, found[metric] as Counted, metric, test, file.evaluate.repeats, file.seed);
+  const { gain } = await comparePair(prepared, found[metric] as Counted, metric, test, file.evaluate.repeats, file.seed);
   const metrics = finite(Object.fromEntries(Object.entries(found).map(([key, one]) => [key, valueOf(one, test.rows)]))) as Record<string, number>;
   return { name, metrics, gain: gain ?? null };
 }
 
-function sliced(context: StageContext, facts: DataFacts, test: Part, answers: Answers, deciding: Deciding, metric: Counted): SlicesFound | undefined {
+async function sliced(
+  context: StageContext,
+  facts: DataFacts,
+  test: Part,
+  answers: Answers,
+  deciding: Deciding,
+  metric: Counted,
+): Promise<SlicesFound | undefined> {
   if (facts.slices.length === 0) return undefined;
   const { file } = context.plan;
   const decided = facts.positive === null ? undefined : decisionsOf(answers, test.labels, facts, deciding);
@@ -167,6 +175,7 @@ function sliced(context: StageContext, facts: DataFacts, test: Part, answers: An
     rows: test.rows,
     repeats: file.evaluate.repeats,
     random: seededRandom(file.seed).fork('slices'),
+    onProgress: (fraction) => context.progress(fraction, `resamples of ${facts.slices.join(', ')}`),
     groups: test.groups,
     ...(decided === undefined ? {} : { positives: { truth: isPositive(test.labels), answered: isPositive(decided) } }),
   });

@@ -104,7 +104,7 @@ async function championCheck(context: StageContext, champion: Champion, { metric
     if (theirs.kind !== challenger.kind) throw new TypeError(`it answers with a ${theirs.kind}`);
     const threshold = champion.metrics?.['threshold'] ?? deciding.threshold;
     const before: Deciding = { ...deciding, threshold: facts.positive === null ? null : threshold };
-    const { gain, one, other } = comparePair(
+    const { gain, one, other } = await comparePair(
       metricOf(metricsOf(challenger, test.labels, facts, deciding), metric),
       metricOf(metricsOf(relabel(theirs, champion.labels, facts.labels), test.labels, facts, before), metric),
       metric,
