@@ -7,6 +7,7 @@ import type { PipelineInput } from '@serin/protocol/pipeline';
 import type { PipelineReport, PipelineResult } from '../pipeline/request.ts';
 import { runPipeline } from '../pipeline/run-pipeline.ts';
 import { readExampleFlags, type ExampleContext } from './command.ts';
+import { reasonLines } from './reasons.ts';
 
 export interface PipelineExample {
   readonly pipeline: Omit<PipelineInput, 'name'> & { readonly name: string };
@@ -40,6 +41,10 @@ export async function runPipelineExample(example: PipelineExample, args: readonl
     { signal, onNote: say, onStage: (stage) => sayStage(stage, say) },
   );
   for (const line of reportLines(result.report)) say(line);
+  const { positive, ingest } = example.pipeline;
+  if (result.version !== undefined && positive !== undefined && 'files' in ingest) {
+    for (const line of await reasonLines(result.version, path.join(folder, ingest.files[0] ?? ''), positive)) say(line);
+  }
   say(`\n${path.join(folder, 'pipeline.json')} runs on a server by: npm run serin -- pipeline run ${path.join(folder, 'pipeline.json')}`);
   return result;
 }

@@ -55,5 +55,14 @@ export function reasonsFor(explainer: Explainer, rows: FeatureRows, row: number,
 
 function valueOf(column: FeatureColumn, value: number): number | string | null {
   if (column.kind === 'category') return column.levels[Math.trunc(value)] ?? null;
-  return Number.isNaN(value) ? null : value;
+  return Number.isNaN(value) ? null : shortest(value);
+}
+
+/** 825.2, not 825.2000122070312: the fewest digits that are the same number in single precision. */
+function shortest(value: number): number {
+  for (let digits = 6; digits < 9; digits += 1) {
+    const short = Number(value.toPrecision(digits));
+    if (Math.fround(short) === value) return short;
+  }
+  return value;
 }
