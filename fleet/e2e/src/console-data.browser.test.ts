@@ -62,7 +62,7 @@ describe.skipIf(isMissing('chromium'))('data, runs and pipelines in a real brows
   };
 
   test.each(['light', 'dark'] as const)(
-    'every screen is accessible in the %s theme',
+    'every screen is accessible in the %s theme, and none scrolls sideways on a phone or a tablet',
     async (colorScheme) => {
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
       const violations: string[] = [];
@@ -74,27 +74,23 @@ describe.skipIf(isMissing('chromium'))('data, runs and pipelines in a real brows
           return (await run()).violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html.slice(0, 200)}`);
         });
         violations.push(...found.map((words) => `${screen}: ${words}`));
+        for (const width of [390, 1024]) {
+          await page.setViewportSize({ width, height: 900 });
+          const beyond = await page.evaluate(async () => {
+            // A frame for the new width, and one for what is measured in it.
+            for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);
+            return document.documentElement.scrollWidth - document.documentElement.clientWidth;
+          });
+          if (beyond > 0) violations.push(`${screen}: at ${width} px it scrolls sideways by ${beyond}`);
+        }
+        await page.setViewportSize({ width: 1440, height: 900 });
       }
       expect(violations).toEqual([]);
       // What is not there is told by the server, which the browser logs; anything else would be a fault.
       expect(complaints.filter((words) => !words.includes('404'))).toEqual([]);
     },
-    120_000,
+    180_000,
   );
-
-  test('no screen scrolls sideways, on a phone or on a tablet', async () => {
-    const wide: string[] = [];
-    for (const width of [390, 1024]) {
-      await page.setViewportSize({ width, height: 900 });
-      for (const screen of screens) {
-        await go(screen);
-        const beyond = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-        if (beyond > 0) wide.push(`${screen} at ${width}: ${beyond} px`);
-      }
-    }
-    await page.setViewportSize({ width: 1440, height: 900 });
-    expect(wide).toEqual([]);
-  });
 
   test('a quarantined batch says why, and is released with a note by keyboard alone', async () => {
     await go('/');

@@ -102,6 +102,16 @@ test('metrics that are shares read as percentages, the rest as numbers', () => {
   ]);
 });
 
+test('a sentence begins with a capital, an acronym with all of its own, a name as it is written', () => {
+  expect(['auc is 0.78', 'the bytes', 'cam-1 is offline', 'aucune', 'churn: version 4'].map(sentence)).toEqual([
+    'AUC is 0.78',
+    'The bytes',
+    'cam-1 is offline',
+    'Aucune',
+    'churn: version 4',
+  ]);
+});
+
 test('the small print of a sentence can be left out, and its long numbers grouped', () => {
   expect(firstClause('brightness moved to 37.7; on average at most one false alarm in 8640 windows')).toBe('Brightness moved to 37.7');
   expect(firstClause('cam-1 is offline')).toBe('cam-1 is offline');

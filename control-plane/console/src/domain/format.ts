@@ -136,9 +136,12 @@ export function humanise(code: string): string {
     .join(' ');
 }
 
-/** The server's words begin a sentence here; a name that begins with its own spelling keeps it. */
+/** The server's words begin a sentence here; a name, which a colon may follow, keeps its own spelling. */
 export function sentence(words: string): string {
-  return /^[a-z]+\b(?![-_0-9.])/.test(words) ? words.charAt(0).toUpperCase() + words.slice(1) : words;
+  const [first = ''] = words.split(' ', 1);
+  const acronym = acronyms[first];
+  if (acronym !== undefined) return `${acronym}${words.slice(first.length)}`;
+  return /^[a-z]+\b(?![-_0-9.:])/.test(words) ? words.charAt(0).toUpperCase() + words.slice(1) : words;
 }
 
 /** What happened, without the small print behind the first semicolon. */

@@ -27,9 +27,12 @@ export function keyMetric({ metrics, parameters }: Pick<Run, 'metrics' | 'parame
 
 /** The key metric first, then the usual ones, then the rest by name: a record has no order of its own. */
 export function metricNames(run: Pick<Run, 'metrics' | 'parameters'>): string[] {
-  const key = keyMetric(run);
+  return orderMetrics(Object.keys(run.metrics), keyMetric(run));
+}
+
+export function orderMetrics(names: readonly string[], key: string | null): string[] {
   const rank = (name: string): number => (name === key ? -1 : usualMetrics.indexOf(name) + 1 || Infinity);
-  return Object.keys(run.metrics).toSorted((one, other) => (rank(one) === rank(other) ? one.localeCompare(other) : rank(one) - rank(other)));
+  return names.toSorted((one, other) => (rank(one) === rank(other) ? one.localeCompare(other) : rank(one) - rank(other)));
 }
 
 /** Whether a difference is an improvement; null where it is none at all. */

@@ -34,7 +34,11 @@ export function valueDomain(values: readonly number[]): [number, number] {
     if (value < low) low = value;
     if (value > high) high = value;
   }
-  if (low === high) return low === 0 ? [0, 1] : [low - Math.abs(low) * 0.1, high + Math.abs(high) * 0.1];
+  if (low === high) {
+    if (low === 0) return [0, 1];
+    const around = Math.abs(low) * 0.1 || 1;
+    return [low - around, high + around];
+  }
   const air = (high - low) * 0.06;
   return [low >= 0 && low - air * 2 < 0 ? 0 : low - air, high + air];
 }

@@ -102,6 +102,14 @@ export function Columns({ version, search }: { version: DatasetVersionDetail; se
 /** Beside the other panels of a small desktop there is no room for the count of distinct values. */
 const rowGrid = 'md:grid-cols-[1rem_minmax(0,1fr)_7rem_4.5rem_4.5rem_6.5rem] lg:max-xl:grid-cols-[1rem_minmax(0,1fr)_5rem_4rem_5.5rem]';
 
+const barsMost = 12;
+
+/** Values that come once each, as ids do, have no shape to see. */
+function repeatedCounts({ top }: ColumnSummary): number[] {
+  const counts = top.slice(0, barsMost).map(({ count }) => count);
+  return counts.every((count) => count <= 1) ? [] : counts;
+}
+
 function ColumnRow({ column, open }: { column: ColumnSummary; open: boolean }) {
   const missing = missingShare(column);
   const row = useRef<HTMLLIElement>(null);
@@ -126,7 +134,7 @@ function ColumnRow({ column, open }: { column: ColumnSummary; open: boolean }) {
           <span className="truncate text-xs text-ink-3 max-md:hidden lg:max-xl:hidden">{typeWords[column.type]}</span>
         </span>
         <ColumnSpark
-          counts={column.numbers === null ? column.top.slice(0, 12).map(({ count }) => count) : column.numbers.counts}
+          counts={column.numbers === null ? repeatedCounts(column) : column.numbers.counts}
           color={column.numbers === null ? 'var(--series-4)' : 'var(--series-1)'}
           className="h-6 w-20 md:w-full"
         />

@@ -5,7 +5,7 @@ import type { Run, RunComparison, RunDetail } from '@serin/protocol/api/runs';
 import { LineChart } from '../charts/line-chart.tsx';
 import { comparisonQuery, runQuery } from '../data/data-queries.ts';
 import { formatFull, formatMetric, humanise, plural, sentence } from '../domain/format.ts';
-import { formatDifference, groupDifferences, isBetter, keyMetric, pairSeries } from '../domain/run-view.ts';
+import { formatDifference, groupDifferences, isBetter, keyMetric, orderMetrics, pairSeries } from '../domain/run-view.ts';
 import { buttonClass } from '../ui/button.tsx';
 import { cn } from '../ui/cn.ts';
 import { Empty, Page, Panel, PanelHead, Skeleton } from '../ui/panel.tsx';
@@ -175,7 +175,11 @@ function Differences({ comparison: { differences } }: { comparison: RunCompariso
 
 function Metrics({ comparison: { metrics, left } }: { comparison: RunComparison }) {
   const key = keyMetric(left);
-  const sorted = metrics.toSorted((one, other) => Number(other.name === key) - Number(one.name === key));
+  const order = orderMetrics(
+    metrics.map(({ name }) => name),
+    key,
+  );
+  const sorted = metrics.toSorted((one, other) => order.indexOf(one.name) - order.indexOf(other.name));
   return (
     <Panel aria-labelledby="metrics" className="min-w-0 overflow-hidden">
       <PanelHead id="metrics" title="Metrics" note="right minus left" />
@@ -201,7 +205,9 @@ function Metrics({ comparison: { metrics, left } }: { comparison: RunComparison 
           </thead>
           <tbody className="divide-y divide-line">
             {sorted.map(({ name, left: one, right: other, difference }) => {
-              const better = difference === null ? null : isBetter(name, difference);
+              // What is not to be seen in the figures themselves is not called better or worse.
+              const alike = one !== null && other !== null && formatMetric(name, one) === formatMetric(name, other);
+              const better = difference === null || alike ? null : isBetter(name, difference);
               return (
                 <tr key={name} className="text-right">
                   <th scope="row" className={cn('px-4 py-2 text-left', name === key ? 'font-semibold' : 'font-normal text-ink-2')}>
@@ -210,7 +216,7 @@ function Metrics({ comparison: { metrics, left } }: { comparison: RunComparison 
                   <td className="px-2 py-2">{one === null ? '–' : formatMetric(name, one)}</td>
                   <td className="px-2 py-2">{other === null ? '–' : formatMetric(name, other)}</td>
                   <td className={cn('px-4 py-2 font-medium', better === true ? 'text-ok' : better === false ? 'text-bad' : 'text-ink-3')}>
-                    {difference === 0 ? 'the same' : formatDifference(name, difference)}
+                    {difference === 0 ? 'the same' : alike ? 'about the same' : formatDifference(name, difference)}
                     {better !== null && <span className="ml-1.5 text-xs font-normal">{better ? 'better' : 'worse'}</span>}
                   </td>
                 </tr>

@@ -60,7 +60,9 @@ export function Environment({ run }: { run: RunDetail }) {
             {env.platform} {env.arch}
           </Fact>
           <Fact name="Processor">{env.cpu}</Fact>
-          <Fact name="Kernels">{env.cpuFlags.length === 0 ? 'not told' : env.cpuFlags.join(', ')}</Fact>
+          <Fact name="Kernels">
+            <span className="text-xs">{env.cpuFlags.length === 0 ? 'not told' : env.cpuFlags.join(', ')}</span>
+          </Fact>
           <Fact name="Threads">{env.threads}</Fact>
           <Fact name="Lock file">{env.lockfile === null ? <span className="text-ink-3">none</span> : <Code>{shortDigest(env.lockfile)}</Code>}</Fact>
         </Facts>
@@ -112,35 +114,48 @@ export function Parameters({ run }: { run: RunDetail }) {
           </div>
         ))}
       </dl>
-      {entries.length > parametersShown && (
-        <button
-          type="button"
-          aria-expanded={all}
-          onClick={() => setAll(!all)}
-          className="w-full border-t border-line px-4 py-2 text-left text-xs font-medium text-link hover:underline"
-        >
-          {all ? 'Fewer' : `All ${formatCount(entries.length)}`}
-        </button>
-      )}
+      {entries.length > parametersShown && <MoreButton all={all} count={entries.length} onToggle={() => setAll(!all)} />}
     </Panel>
   );
 }
 
+const artifactsShown = 8;
+const isPackaged = ({ name }: RunDetail['artifacts'][number]): boolean => name.startsWith('package/');
+
+/** What goes to devices first, then what the stages left. */
 export function Artifacts({ run: { artifacts } }: { run: RunDetail }) {
+  const [all, setAll] = useState(false);
   if (artifacts.length === 0) return null;
+  const sorted = artifacts.toSorted((one, other) => Number(isPackaged(other)) - Number(isPackaged(one)));
   return (
-    <Panel aria-labelledby="artifacts">
+    <Panel aria-labelledby="artifacts" className="min-w-0 overflow-hidden">
       <PanelHead id="artifacts" title="Artifacts" note={plural(artifacts.length, 'file')} />
       <ul className="divide-y divide-line">
-        {artifacts.map(({ name, bytes, sha256 }) => (
+        {sorted.slice(0, all ? undefined : artifactsShown).map(({ name, bytes, sha256 }) => (
           <li key={name} className="flex items-baseline gap-3 px-4 py-2 text-sm">
-            <span className="min-w-0 flex-1 truncate">{name}</span>
+            <span className="min-w-0 flex-1 truncate" title={name}>
+              {name}
+            </span>
             <Code>{shortDigest(sha256)}</Code>
             <span className="w-16 text-right text-xs text-ink-3">{formatBytes(bytes)}</span>
           </li>
         ))}
       </ul>
+      {artifacts.length > artifactsShown && <MoreButton all={all} count={artifacts.length} onToggle={() => setAll(!all)} />}
     </Panel>
+  );
+}
+
+function MoreButton({ all, count, onToggle }: { all: boolean; count: number; onToggle: () => void }) {
+  return (
+    <button
+      type="button"
+      aria-expanded={all}
+      onClick={onToggle}
+      className="w-full border-t border-line px-4 py-2 text-left text-xs font-medium text-link hover:underline"
+    >
+      {all ? 'Fewer' : `All ${formatCount(count)}`}
+    </button>
   );
 }
 
