@@ -42,7 +42,8 @@ test('up to a thousand numbers quantiles are exact', () => {
         const sorted = values.toSorted((one, other) => one - other);
         const expected = sorted[Math.max(0, Math.ceil(share * values.length) - 1)] as number;
         expect(isSketchExact(sketch)).toBe(true);
-        expect(quantileOf(weightedValues(sketch), share)).toBe(expected === 0 ? expect.closeTo(0) : expected);
+        // Zero has two signs, which are one number.
+        expect(quantileOf(weightedValues(sketch), share) === expected).toBe(true);
       },
     ),
   );
