@@ -1,4 +1,5 @@
 import { arch, cpus, release, totalmem, type } from 'node:os';
+import { installedVersion, processorFlags } from '@serin/node/machine';
 import type { Hello } from '@serin/protocol/messages/status';
 import { productVersion, protocolVersion } from '@serin/protocol/version';
 
@@ -11,7 +12,8 @@ export const createHello = (site: string, synthetic: boolean): Hello => ({
   arch: arch(),
   cpu: (cpus()[0]?.model ?? 'unknown').trim().slice(0, 128),
   memoryBytes: totalmem(),
-  runtime: `node ${process.versions.node}, onnxruntime-node`,
+  runtime: `node ${process.versions.node}, onnxruntime-node ${installedVersion('onnxruntime-node', import.meta.url)}`.slice(0, 64),
+  cpuFlags: processorFlags(),
   site,
   synthetic,
 });

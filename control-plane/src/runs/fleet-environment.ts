@@ -7,6 +7,6 @@ import type { Db } from '../store/store.ts';
 /** The environment of a run beside what the devices of the fleet say of themselves. */
 export async function reportEnvironment(db: Db, environment: Environment): Promise<EnvironmentReport> {
   const rows = await db.select({ hello: devices.hello }).from(devices).where(eq(devices.state, 'ACTIVE'));
-  const facts = rows.map(({ hello: { agent, runtime, os, arch, cpu } }): DeviceFacts => ({ agent, runtime, os, arch, cpu }));
+  const facts = rows.map(({ hello: { agent, runtime, os, arch, cpu, cpuFlags } }): DeviceFacts => ({ agent, runtime, os, arch, cpu, cpuFlags }));
   return environmentDiff(environment, facts);
 }

@@ -14,7 +14,7 @@ import { desired } from './messages/desired.ts';
 import { chunkTopic, grantsFor } from './topics.ts';
 
 /** Hash of everything devices and servers of different versions must agree on. */
-const pinned = 'b6530c8b949d9268fd632634ead50c9860e050321b97f7dfd763ffa32b89d040';
+const pinned = 'dc575e419f071c7745f33e1e71234393779cc17efbd61836177d7e20a2d633d0';
 
 const toChangeIt = `
 The wire has changed. Devices in the field speak the old one, so first decide:

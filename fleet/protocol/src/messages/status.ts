@@ -12,6 +12,8 @@ export const hello = z.object({
   os: z.string().check(z.maxLength(64)),
   arch: z.string().check(z.maxLength(32)),
   cpu: z.string().check(z.maxLength(128)),
+  /** What decides which kernels of the runtime run; those that matter, in order. */
+  cpuFlags: z.optional(z.array(z.string().check(z.maxLength(32))).check(z.maxLength(64))),
   memoryBytes: z.number(),
   runtime: z.string().check(z.maxLength(64)),
   site: z.string().check(z.maxLength(64)),
