@@ -71,7 +71,7 @@ export function StageStrip({ stages }: { stages: Run['stages'] }) {
               {stage.ms === null ? '' : stage.ms < 1000 ? `${Math.round(stage.ms)} ms` : `${(stage.ms / 1000).toFixed(1)} s`}
             </span>
           </span>
-          <span className="text-xs text-ink-3">
+          <span className="line-clamp-3 text-xs text-ink-3" title={stage.words}>
             {stageWords[stage.state]}
             {stage.words !== '' && <span className="text-ink-2">: {sentence(groupDigits(stage.words))}</span>}
           </span>

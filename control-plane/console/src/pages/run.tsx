@@ -2,6 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { Check, ChevronRight, CircleCheck, CircleX, GitCompareArrows, Repeat, X } from 'lucide-react';
 import type { RunDetail } from '@serin/protocol/api/runs';
+import { errorCatalogue, isErrorCode } from '@serin/protocol/errors';
 import { BarList } from '../charts/bar-list.tsx';
 import { LineChart } from '../charts/line-chart.tsx';
 import { api } from '../data/api.ts';
@@ -119,7 +120,8 @@ function Detail({ run }: { run: RunDetail }) {
       <Verdict run={run} />
       {run.error !== null && (
         <div role="alert" className="rounded-lg bg-bad-soft px-4 py-3">
-          <p className="text-sm font-medium wrap-anywhere whitespace-pre-line text-bad">{run.error.detail}</p>
+          {isErrorCode(run.error.code) && <p className="text-sm font-semibold text-bad">{errorCatalogue[run.error.code].message}</p>}
+          <p className="text-sm wrap-anywhere whitespace-pre-line">{run.error.detail}</p>
           <p className="mt-0.5 text-sm text-ink-2">
             {run.error.hint} <Code>{run.error.code}</Code>
           </p>
