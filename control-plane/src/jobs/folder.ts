@@ -45,6 +45,7 @@ const versionHead = z.object({
   inputs: manifest.shape.inputs,
   outputs: manifest.shape.outputs,
   metrics: manifest.shape.metrics,
+  decision: manifest.shape.decision,
   gate: z.object({ passed: z.boolean(), checks: z.array(check) }),
   weightDigest: z.string(),
   parameters: z.number(),

@@ -30,6 +30,7 @@ export interface NewVersion {
   inputs: Manifest['inputs'];
   outputs: Manifest['outputs'];
   metrics: Record<string, number>;
+  decision?: Manifest['decision'];
   gate: VersionRow['gate'];
   origin: VersionRow['origin'];
   createdBy: string;
@@ -80,6 +81,7 @@ export async function publishVersion(
       labels: [...version.labels],
       files,
       metrics: version.metrics,
+      ...(version.decision === undefined ? {} : { decision: version.decision }),
     };
     const document = await signDocument('manifest', manifest, [release]);
     const bytes = utf8.encode(JSON.stringify(document));

@@ -51,12 +51,23 @@ async function championOf(db: Db, model: string) {
 export async function readPublished(db: Db, blobs: BlobStore, model: string, version: number): Promise<TrainedVersion> {
   const row = await findVersion(db, model, version);
   if (row === undefined) throw new SerinError('NOT_FOUND', { detail: `${model} version ${version}` });
-  const { files, task, labels, inputs, outputs, metrics } = manifestOf(row);
+  const { files, task, labels, inputs, outputs, metrics, decision } = manifestOf(row);
   const parts: BundlePart[] = [];
   for (const { role, variant, path, sha256 } of files) {
     parts.push({ role, ...(variant === undefined ? {} : { variant }), path, bytes: await blobs.read(sha256) });
   }
-  return { files: parts, task, labels, inputs, outputs, metrics, gate: row.gate ?? { passed: true, checks: [] }, weightDigest: '', parameters: 0 };
+  return {
+    files: parts,
+    task,
+    labels,
+    inputs,
+    outputs,
+    metrics,
+    ...(decision === undefined ? {} : { decision }),
+    gate: row.gate ?? { passed: true, checks: [] },
+    weightDigest: '',
+    parameters: 0,
+  };
 }
 
 /** Training of the bin picker's detector: what goes into a job's folder, and what becomes of its result. */

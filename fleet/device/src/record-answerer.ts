@@ -43,7 +43,7 @@ export class RecordAnswerer {
   }
 
   async answer({ inputs }: PreparedRecord): Promise<RecordAnswer> {
-    const answer = readRecordAnswer(await this.#model.session.run(inputs));
+    const answer = readRecordAnswer(await this.#model.session.run(inputs), this.#model.manifest.decision);
     if (answer === undefined) throw new SerinError('MODEL_INVALID', { detail: 'it answered neither probabilities nor a value' });
     return answer;
   }

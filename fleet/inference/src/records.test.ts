@@ -72,6 +72,9 @@ test('an answer is a label with its confidence, or a value, or no answer', () =>
     value: undefined,
     finite: true,
   });
+  const rare = { label: 1, threshold: 0.1 };
+  expect(readRecordAnswer({ probabilities: { data: [0.85, 0.15] } }, rare)).toMatchObject({ label: 1, confidence: 0.15 });
+  expect(readRecordAnswer({ probabilities: { data: [0.95, 0.05] } }, rare)).toMatchObject({ label: 0, confidence: 0.95 });
   expect(readRecordAnswer({ value: { data: Float32Array.of(12.5) } })).toMatchObject({ value: 12.5, finite: true, label: -1 });
   expect(readRecordAnswer({ value: { data: [Number.NaN] } })).toMatchObject({ finite: false, confidence: 0 });
   expect(readRecordAnswer({ probabilities: { data: [Number.NaN, 1] } })).toMatchObject({ finite: false, label: -1 });

@@ -1,7 +1,8 @@
+import type { Decision } from '@serin/protocol/bundle/manifest';
 import type { Preprocessing, TextPreprocessing } from '@serin/protocol/bundle/preprocessing';
 import { SerinError } from '@serin/protocol/errors';
 
-import { readProbabilities } from './postprocess.ts';
+import { readProbabilities, type Classification } from './postprocess.ts';
 import { prepareRow, type DataRecord } from './table/rows.ts';
 import { textPreparer, type TextRecord, type TextTensors } from './text/prepare.ts';
 
@@ -75,14 +76,24 @@ export function textRecord(record: DataRecord, { fields }: Pick<TextPreprocessin
   return Object.fromEntries(given.map((name) => [name, record[name]])) as TextRecord;
 }
 
+/** Where mistakes cost differently, the most probable class need not be the answer. */
+function decide(said: Classification, probabilities: readonly number[], decision: Decision | undefined): Classification {
+  if (decision === undefined || !said.finite || probabilities.length !== 2) return said;
+  const label = (probabilities[decision.label] ?? 0) >= decision.threshold ? decision.label : 1 - decision.label;
+  return { ...said, label, confidence: probabilities[label] ?? 0 };
+}
+
 /** What a model of records said about one of them. */
-export function readRecordAnswer(outputs: Readonly<Record<string, { readonly data: ArrayLike<number | bigint> } | undefined>>): RecordAnswer | undefined {
+export function readRecordAnswer(
+  outputs: Readonly<Record<string, { readonly data: ArrayLike<number | bigint> } | undefined>>,
+  decision?: Decision,
+): RecordAnswer | undefined {
   const numbers = (name: string): number[] | undefined => {
     const data = outputs[name]?.data;
     return data === undefined ? undefined : Array.from(data, Number);
   };
   const probabilities = numbers('probabilities');
-  if (probabilities !== undefined) return { ...readProbabilities(probabilities), probabilities, value: undefined };
+  if (probabilities !== undefined) return { ...decide(readProbabilities(probabilities), probabilities, decision), probabilities, value: undefined };
   const value = numbers('value')?.[0];
   if (value === undefined) return undefined;
   const finite = Number.isFinite(value);

@@ -7,7 +7,7 @@ export const speaksProtocol = (version: number): boolean => version === protocol
 export const protocolHistory: readonly string[] = [
   '1: first version',
   '2: detection: a manifest may have that task, and a sample then carries objects instead of one label; a device of version 1 refuses such a bundle and serves on',
-  '3: tables and texts: a manifest may have these tasks, with files of the roles preprocessing and explainer, and statistics named after columns, and a hello may list what the processor can do; a device of version 2 refuses such a bundle and serves on',
+  '3: tables and texts: a manifest may have these tasks, with a decision and files of the roles preprocessing and explainer, and statistics named after columns, and a hello may list what the processor can do; a device of version 2 refuses such a bundle and serves on',
 ];
 
 /** Version of the programs, told by devices in hello and compared with a bundle's `minAgent`. */

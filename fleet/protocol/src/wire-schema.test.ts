@@ -14,7 +14,7 @@ import { desired } from './messages/desired.ts';
 import { chunkTopic, grantsFor } from './topics.ts';
 
 /** Hash of everything devices and servers of different versions must agree on. */
-const pinned = 'dc575e419f071c7745f33e1e71234393779cc17efbd61836177d7e20a2d633d0';
+const pinned = '153bda2a3bb057752df9ab77bc5c9e4122036b1b5f952fe163502227ac1b2e9f';
 
 const toChangeIt = `
 The wire has changed. Devices in the field speak the old one, so first decide:

@@ -10,6 +10,7 @@ export interface TrainedVersion {
   readonly inputs: Manifest['inputs'];
   readonly outputs: Manifest['outputs'];
   readonly metrics: Record<string, number>;
+  readonly decision?: Manifest['decision'];
   readonly gate: GateVerdict;
   /** Of the float weights; equal runs have equal digests. */
   readonly weightDigest: string;

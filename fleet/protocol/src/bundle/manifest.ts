@@ -33,6 +33,10 @@ const tensor = z.object({
 });
 export type TensorSpec = z.infer<typeof tensor>;
 
+/** Of two classes: this one from the threshold upwards, whatever the other one's probability. */
+const decision = z.object({ label: z.int().check(z.gte(0), z.lte(1)), threshold: z.number().check(z.gte(0), z.lte(1)) });
+export type Decision = z.infer<typeof decision>;
+
 export const manifest = z.object({
   v: z.literal(1),
   fleet: fleetId,
@@ -52,6 +56,8 @@ export const manifest = z.object({
   labels: z.array(z.string().check(z.maxLength(128))).check(z.maxLength(10_000)),
   files: z.array(bundleFile).check(z.minLength(1), z.maxLength(32)),
   metrics: z.record(z.string().check(z.maxLength(64)), z.number()),
+  /** Of models of records; the most probable class answers where it is absent. */
+  decision: z.optional(decision),
 });
 export type Manifest = z.infer<typeof manifest>;
 

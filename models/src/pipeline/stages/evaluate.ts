@@ -21,6 +21,8 @@ export interface Evaluated {
   readonly metric: MetricName;
   readonly metrics: Readonly<Partial<Record<MetricName, number>>>;
   readonly deciding: Deciding;
+  /** Index of the class that is looked for; null where none is. */
+  readonly positive: number | null;
   readonly calibration: Calibration | null;
   readonly baseline: { readonly name: string; readonly metrics: Readonly<Record<string, number>>; readonly gain: Estimate | null };
 }
@@ -113,7 +115,7 @@ async function judgeModel(context: StageContext, { facts, model, bytes, validati
   const slices = await sliced(context, facts, test, answers, deciding, prepared[metric] as Counted);
   for (const note of slices?.notes ?? []) context.note(note);
   const importance = await importanceOf(context, facts, model, bytes, test, metric);
-  const evaluated: Evaluated = { metric, metrics, deciding, calibration: found?.calibration ?? null, baseline };
+  const evaluated: Evaluated = { metric, metrics, deciding, positive: facts.positive, calibration: found?.calibration ?? null, baseline };
   const interval = intervals[metric];
   const { threshold } = deciding;
   return {

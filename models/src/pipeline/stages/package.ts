@@ -75,6 +75,7 @@ export const pack: Stage = {
     if (preprocessing !== undefined) files.push({ role: 'preprocessing', path: 'preprocessing.json', bytes: jsonBytes(preprocessing) });
     if (context.has('train/explainer.bin')) files.push({ role: 'explainer', path: 'explainer.bin', bytes: await explainerOf(context, evaluated.calibration) });
     const model = readModel(bytes);
+    const { positive } = evaluated;
     const { threshold } = evaluated.deciding;
     const version: PackedVersion = {
       files: files.map(({ role, variant, path }) => ({ role, ...(variant === undefined ? {} : { variant }), path })),
@@ -83,6 +84,7 @@ export const pack: Stage = {
       inputs: specsOf(model, 'inputs'),
       outputs: specsOf(model, 'outputs'),
       metrics: { ...evaluated.metrics, ...(threshold === null ? {} : { threshold }) },
+      ...(threshold === null || positive === null ? {} : { decision: { label: positive, threshold } }),
       gate: await readVerdict(context),
       weightDigest: trained.weightDigest,
       parameters: trained.parameters,
