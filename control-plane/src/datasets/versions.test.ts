@@ -134,7 +134,7 @@ describe.each(testStores)('versions of datasets on %s', (_, openStore) => {
     const { store, context } = await opened();
     const order = { name: 'churn', batch: await batchOf('a.csv', 10), mode: 'append', anomalies: sound, source: null, note: '', createdBy: 'ada' } as const;
     const lost = new Error('another has the job');
-    await expect(commitVersion(context, order, () => Promise.reject(lost))).rejects.toThrow();
+    await expect(commitVersion(context, order, () => Promise.reject(lost))).rejects.toBe(lost);
     expect(await findDataset(store.db, 'churn')).toBeUndefined();
   });
 

@@ -13,6 +13,10 @@ function flagsOf(definitions: ArgsDef): Map<string, Flag> {
   for (const [name, definition] of Object.entries(definitions)) {
     if (definition.type === 'positional') continue;
     const flag = { name, takesValue: definition.type !== 'boolean', options: 'options' in definition ? definition.options : undefined };
+    // What is usually so can be turned off.
+    if (definition.type === 'boolean' && definition.default === true) {
+      flags.set(`--no-${name}`, { ...flag, name: `no-${name}` });
+    }
     flags.set(`--${name}`, flag);
     const alias = ('alias' in definition ? definition.alias : undefined) ?? [];
     for (const short of typeof alias === 'string' ? [alias] : alias) flags.set(`-${short}`, flag);

@@ -9,7 +9,7 @@ import { exitCodes, UsageError, type ExitCode } from '../exit-codes.ts';
 import { formatAge, formatBytes, printable, type Cell, type Column } from '../output.ts';
 import { hashFiles, inputsOf, listFiles, sendFiles, type HashedFile } from '../send-files.ts';
 import { readSpec, specArgs } from './data-spec.ts';
-import { exitCodeOfFault, followJob, goesOn, noWaitArg, sayFault, timeoutArg } from './job-end.ts';
+import { exitCodeOfFault, followJob, goesOn, waitArg, sayFault, timeoutArg } from './job-end.ts';
 
 const nameRule = 'lower-case letters, digits, - and _, 63 at most';
 export const datasetArg = (name: string) => readValue(modelName, name, 'NAME', nameRule);
@@ -108,7 +108,7 @@ const pushCommand: Leaf = command(
     ...specArgs,
     append: { type: 'boolean', description: 'add to the newest version instead of replacing it' },
     note: { type: 'string', valueHint: 'text', description: 'what is new' },
-    ...noWaitArg,
+    ...waitArg,
     ...timeoutArg,
   },
   async (args, session): Promise<ExitCode> => {
@@ -132,7 +132,7 @@ const pushCommand: Leaf = command(
     }
     if (job === null) throw new SerinError('CONFLICT', { detail: `${missing.length} files are not on the server although they were sent` });
     link(`/data/${name}`);
-    if (args['no-wait'] === true) {
+    if (!args.wait) {
       say(goesOn(job.id));
       showOne(job, ({ id, status }) => [
         ['job', id],

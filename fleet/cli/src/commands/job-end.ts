@@ -6,7 +6,7 @@ import { printable, printableLines } from '../output.ts';
 import { watch } from '../watch.ts';
 
 export const timeoutArg = { 'timeout-s': { type: 'string', valueHint: 'seconds', default: '86400', description: 'give up watching after' } } as const;
-export const noWaitArg = { 'no-wait': { type: 'boolean', description: 'do not wait for the end' } } as const;
+export const waitArg = { wait: { type: 'boolean', default: true, description: 'wait for the end', negativeDescription: 'do not wait for the end' } } as const;
 
 export const isFinished = ({ status }: Job): boolean => status === 'SUCCEEDED' || status === 'FAILED' || status === 'CANCELLED';
 export const goesOn = (jobId: string): string =>

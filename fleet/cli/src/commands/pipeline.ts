@@ -12,7 +12,7 @@ import { command, localCommand, type Group, type Session } from '../command.ts';
 import { exitCodes, UsageError, type ExitCode } from '../exit-codes.ts';
 import { formatAge, type Column } from '../output.ts';
 import { hashFiles, inputsOf, listFiles, sendFiles, type HashedFile } from '../send-files.ts';
-import { goesOn, noWaitArg, timeoutArg } from './job-end.ts';
+import { goesOn, waitArg, timeoutArg } from './job-end.ts';
 import { endOf, figure, followRun, runFields } from './run.ts';
 
 const usualFile = 'pipeline.json';
@@ -89,7 +89,7 @@ export const pipelineGroup: Group = {
         file: { type: 'positional', required: false, description: `the pipeline file, ${usualFile} when left out` },
         fresh: { type: 'boolean', description: 'do every stage again, whatever is cached' },
         rollout: { type: 'boolean', description: 'roll the version out when it has passed' },
-        ...noWaitArg,
+        ...waitArg,
         ...timeoutArg,
       },
       async (args, session): Promise<ExitCode> => {
@@ -111,7 +111,7 @@ export const pipelineGroup: Group = {
         if (run === null || job === null)
           throw new SerinError('CONFLICT', { detail: `${begun.missing.length} files are not on the server although they were sent` });
         say(`run ${run.id}`);
-        if (args['no-wait'] === true) {
+        if (!args.wait) {
           say(goesOn(job.id));
           showOne(run, runFields);
           link(`/runs/${run.id}`);

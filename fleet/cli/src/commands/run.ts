@@ -5,7 +5,7 @@ import { command, type Group, type Session } from '../command.ts';
 import { exitCodes, type ExitCode } from '../exit-codes.ts';
 import { formatAge, printable, type Cell, type Column, type Tone } from '../output.ts';
 import { watch } from '../watch.ts';
-import { exitCodeOfFault, goesOn, noWaitArg, sayFault, timeoutArg } from './job-end.ts';
+import { exitCodeOfFault, goesOn, waitArg, sayFault, timeoutArg } from './job-end.ts';
 
 const tones: Partial<Record<Run['status'], Tone>> = { SUCCEEDED: 'good', FAILED: 'bad', CANCELLED: 'quiet' };
 function statusOf({ status }: Run): Cell {
@@ -186,11 +186,11 @@ export const runGroup: Group = {
     ),
     repeat: command(
       'Do a run again, every stage of it, and say whether the same comes out',
-      { id, ...noWaitArg, ...timeoutArg },
+      { id, ...waitArg, ...timeoutArg },
       async (args, session): Promise<ExitCode> => {
         const timeoutMs = readWhole(args['timeout-s'], '--timeout-s', 1, 31_536_000) * 1000;
         const { run, job } = await session.api('repeatRun', { params: { id: args.id } });
-        if (args['no-wait'] === true) {
+        if (!args.wait) {
           session.say(goesOn(job.id));
           session.showOne(run, runFields);
           return exitCodes.ok;

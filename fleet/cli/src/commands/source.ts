@@ -5,7 +5,7 @@ import { command, type Group } from '../command.ts';
 import { exitCodes, UsageError, type ExitCode } from '../exit-codes.ts';
 import { formatAge, type Cell, type Column } from '../output.ts';
 import { readSpec, specArgs } from './data-spec.ts';
-import { exitCodeOfFault, followJob, goesOn, noWaitArg, sayFault, timeoutArg } from './job-end.ts';
+import { exitCodeOfFault, followJob, goesOn, waitArg, sayFault, timeoutArg } from './job-end.ts';
 
 const sourceName = (name: string) => readValue(modelName, name, 'NAME', 'lower-case letters, digits, - and _, 63 at most');
 
@@ -130,13 +130,13 @@ export const sourceGroup: Group = {
     ),
     read: command(
       'Read a source now',
-      { name: { type: 'positional', required: true, description: 'the source' }, ...noWaitArg, ...timeoutArg },
+      { name: { type: 'positional', required: true, description: 'the source' }, ...waitArg, ...timeoutArg },
       async (args, session): Promise<ExitCode> => {
         const { api, world, say, showOne } = session;
         const name = sourceName(args.name);
         const timeoutMs = readWhole(args['timeout-s'], '--timeout-s', 1, 31_536_000) * 1000;
         const job = await api('readSource', { params: { name } });
-        if (args['no-wait'] === true) {
+        if (!args.wait) {
           say(goesOn(job.id));
           return exitCodes.ok;
         }

@@ -1,3 +1,5 @@
+import { datasetVersionDetail, type DatasetVersionDetail } from '@serin/protocol/api/datasets';
+import { runDetail, type RunDetail } from '@serin/protocol/api/runs';
 import {
   alert,
   device,
@@ -124,5 +126,71 @@ export const exampleVersion = (change: object = {}): ModelVersion =>
     labels: ['a', 'b'],
     signedBy: '0123456789abcdef',
     devices: 0,
+    ...change,
+  });
+
+export const exampleDatasetVersion = (change: object = {}): DatasetVersionDetail =>
+  datasetVersionDetail.parse({
+    dataset: 'churn',
+    version: 1,
+    kind: 'table',
+    spec: { kind: 'table', label: 'churned' },
+    digest: 'b'.repeat(64),
+    status: 'READY',
+    parent: null,
+    createdAt: 0,
+    createdBy: 'ada',
+    source: null,
+    note: '',
+    files: 1,
+    bytes: 1000,
+    rows: 50,
+    splits: { train: 40, validation: 5, test: 5 },
+    labels: [{ label: 'yes', count: 50 }],
+    errors: 0,
+    warnings: 0,
+    decision: null,
+    anomalies: [],
+    anomaliesBeyond: 0,
+    columns: [],
+    ...change,
+  });
+
+export const exampleRun = (change: object = {}): RunDetail =>
+  runDetail.parse({
+    id: 'run-1',
+    model: 'churn',
+    pipeline: 'churn',
+    status: 'SUCCEEDED',
+    jobId: 'j1',
+    createdAt: 0,
+    createdBy: 'ada',
+    finishedAt: 1,
+    seed: 1,
+    code: { revision: null, digest: null },
+    data: { dataset: 'churn', version: 1, digest: 'b'.repeat(64), rows: 50 },
+    parameters: {},
+    environment: { product: '0.1.0', node: '20', ort: '1.30', platform: 'linux', arch: 'x64', cpu: 'test', cpuFlags: [], threads: 1, lockfile: null },
+    stages: [
+      { name: 'ingest', state: 'cached', key: null, ms: 10, words: '1 file' },
+      { name: 'train', state: 'done', key: null, ms: 1500, words: '40 trees' },
+    ],
+    metrics: { auc: 0.9 },
+    baseline: { name: 'linear', metrics: { auc: 0.8 } },
+    weightDigest: 'c'.repeat(64),
+    gate: { passed: true, checks: [{ name: 'auc', value: 0.9, limit: 0.6, passed: true, words: 'auc is 0.9' }] },
+    version: 1,
+    error: null,
+    repeats: null,
+    verdict: null,
+    series: [],
+    artifacts: [],
+    importance: null,
+    confusion: null,
+    intervals: { auc: { value: 0.9, low: 0.85, high: 0.95 } },
+    slices: [],
+    assumptions: [],
+    trials: [],
+    log: [],
     ...change,
   });
