@@ -61,7 +61,7 @@ export const limits = {
   examples: 5_000_000,
   objectsPerPicture: 2_000,
   labels: 100_000,
-  labelFileBytes: 256 * 2 ** 20,
+  cocoFileBytes: 256 * 2 ** 20,
 } as const;
 
 /** Decided by the id alone, so an example never moves, whatever else comes or goes; a larger test share only takes more. */

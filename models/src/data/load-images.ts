@@ -5,11 +5,12 @@ import { mergeProblems, refuseProblems } from './problems.ts';
 import { readCoco } from './read-coco.ts';
 import { readCsv } from './read-csv.ts';
 import { readFolders } from './read-folders.ts';
+import type { TextEncoding } from './records/encoding.ts';
 
 /** How a folder says what its pictures show. Label files are named relative to the folder. */
 export type Layout =
   | { readonly kind: 'folders' }
-  | { readonly kind: 'csv'; readonly file: string }
+  | { readonly kind: 'csv'; readonly file: string; readonly encoding?: TextEncoding }
   | { readonly kind: 'coco'; readonly file: string; readonly images?: string };
 
 export interface LoadOptions extends ReadOptions, CheckOptions {
@@ -18,7 +19,7 @@ export interface LoadOptions extends ReadOptions, CheckOptions {
 
 function readLayout(folder: string, layout: Layout, options: ReadOptions): Promise<Reading> {
   if (layout.kind === 'folders') return readFolders(folder, options);
-  if (layout.kind === 'csv') return readCsv(folder, layout.file, options);
+  if (layout.kind === 'csv') return readCsv(folder, layout.file, { ...options, encoding: layout.encoding });
   return readCoco(folder, layout.file, { ...options, ...(layout.images === undefined ? {} : { images: layout.images }) });
 }
 

@@ -1,9 +1,9 @@
 import path from 'node:path';
 
 import { checkWhole, defaultShares, isSameObject, labelPlaces, limits, splitOf, type Example, type Marked, type Reading, type ReadOptions } from './dataset.ts';
-import { decodeText } from './delimited.ts';
 import { FileProblem, openFolder, pathBelow, readWhole } from './folder.ts';
 import { addProblem, noProblems, type Problem, type Problems } from './problems.ts';
+import { decodeText } from './records/encoding.ts';
 
 export interface CocoOptions extends ReadOptions {
   /** Where the pictures lie, below the folder. */
@@ -73,7 +73,7 @@ async function openLists(
   const fail = (kind: Problem['kind'], detail: string): undefined => addProblem(problems, { kind, file, detail }) as undefined;
   let parsed: unknown;
   try {
-    const text = decodeText(await readWhole(path.resolve(root, json), limits.labelFileBytes));
+    const text = decodeText(await readWhole(path.resolve(root, json), limits.cocoFileBytes));
     if (text === undefined) return fail('format', 'it is not UTF-8 text');
     parsed = JSON.parse(text);
   } catch (error) {

@@ -14,9 +14,17 @@ import {
   type Reading,
   type ReadOptions,
 } from './dataset.ts';
-import { decodeText, detectDelimiter, parseRows, type Delimiter, type Row } from './delimited.ts';
-import { FileProblem, openFolder, pathBelow, readWhole } from './folder.ts';
+import { openFolder, pathBelow } from './folder.ts';
 import { addProblem, noProblems, type Problem, type Problems } from './problems.ts';
+import type { RecordBatch } from './records/batch.ts';
+import type { CsvDelimiter } from './records/csv-dialect.ts';
+import { readCsv as readRecords, type CsvDialect } from './records/csv.ts';
+import type { TextEncoding } from './records/encoding.ts';
+
+export interface CsvLabelOptions extends ReadOptions {
+  /** By the byte order mark, else UTF-8. */
+  readonly encoding?: TextEncoding | undefined;
+}
 
 const columnNames = {
   file: ['file', 'filename', 'file_name', 'image', 'path'],
@@ -31,6 +39,12 @@ const columnNames = {
 type Column = keyof typeof columnNames;
 type Columns = Partial<Record<Column, number>>;
 
+interface Row {
+  /** As a spreadsheet counts: the header is row 1, and empty rows count. */
+  readonly number: number;
+  readonly fields: readonly string[];
+}
+
 /** Everything gathered about one picture while its rows come in. */
 interface Entry {
   readonly row: number;
@@ -41,7 +55,7 @@ interface Entry {
 interface Reader {
   readonly file: string;
   readonly root: string;
-  readonly delimiter: Delimiter;
+  readonly delimiter: CsvDelimiter;
   readonly columns: Columns;
   readonly places: Map<string, number>;
   /** Labels were given; otherwise each new one gets a place. */
@@ -54,7 +68,7 @@ interface Reader {
  * A CSV file beside the pictures: `file,label`, or `file,label,x,y,w,h,angle` with a row an object (x and y of its
  * upper left corner; without w and h the point itself). Paths in it are below the folder.
  */
-export async function readCsv(folder: string, csv: string, { labels, shares = defaultShares }: ReadOptions = {}): Promise<Reading> {
+export async function readCsv(folder: string, csv: string, { labels, shares = defaultShares, encoding }: CsvLabelOptions = {}): Promise<Reading> {
   const root = await openFolder(folder);
   const problems = noProblems();
   const file = path.basename(csv);
@@ -63,41 +77,36 @@ export async function readCsv(folder: string, csv: string, { labels, shares = de
     addProblem(problems, { kind, file, detail });
     return { dataset: empty, problems };
   };
-  let bytes: Uint8Array;
-  try {
-    bytes = await readWhole(path.resolve(root, csv), limits.labelFileBytes);
-  } catch (error) {
-    if (error instanceof FileProblem) return fail(error.kind, error.message);
-    throw error;
+  let delimiter: CsvDelimiter = ',';
+  let reader: Reader | undefined;
+  const onDialect = (dialect: CsvDialect): void => void ({ delimiter } = dialect);
+  // The header is read as a row: names of columns that nobody asks for may be missing or given twice.
+  for await (const batch of readRecords(path.resolve(root, csv), { problems, encoding, header: false, decimalComma: false, onDialect })) {
+    for (let place = 0; place < batch.rows; place += 1) {
+      const row = rowOf(batch, place);
+      if (reader === undefined) {
+        const columns = findColumns(row.fields);
+        if (typeof columns === 'string') return fail('format', columns);
+        reader = { file, root, delimiter, columns, places: new Map(labelPlaces(labels ?? [])), closed: labels !== undefined, entries: new Map(), problems };
+        continue;
+      }
+      readRow(reader, row);
+      if (reader.entries.size > limits.examples) return fail('too-large', `it has more than ${limits.examples} pictures`);
+      if (reader.places.size > limits.labels) return fail('too-large', `it has more than ${limits.labels} labels`);
+    }
   }
-  const text = decodeText(bytes);
-  if (text === undefined) return fail('format', 'it is not UTF-8 text');
-  const delimiter = detectDelimiter(text);
-  const rows = parseRows(text, delimiter);
-  const header = rows.next();
-  if (header.done === true) return fail('empty', 'it has no rows');
-  const columns = findColumns(header.value.fields);
-  if (typeof columns === 'string') return fail('format', columns);
-
-  const reader: Reader = {
-    file,
-    root,
-    delimiter,
-    columns,
-    places: new Map(labelPlaces(labels ?? [])),
-    closed: labels !== undefined,
-    entries: new Map(),
-    problems,
-  };
-  for (const row of rows) {
-    readRow(reader, row);
-    if (reader.entries.size > limits.examples) return fail('too-large', `it has more than ${limits.examples} pictures`);
-    if (reader.places.size > limits.labels) return fail('too-large', `it has more than ${limits.labels} labels`);
-  }
-  const dataset = { ...empty, kind: columns.x === undefined ? ('classes' as const) : ('objects' as const), ...finish(reader, labels, shares) };
+  // The problems say why there is no header.
+  if (reader === undefined) return { dataset: empty, problems };
+  const kind = reader.columns.x === undefined ? ('classes' as const) : ('objects' as const);
+  const dataset = { ...empty, kind, ...finish(reader, labels, shares) };
   checkWhole(dataset, file, problems);
   return { dataset, problems };
 }
+
+const rowOf = ({ columns, numbers }: RecordBatch, place: number): Row => ({
+  number: numbers[place] ?? 0,
+  fields: columns.map((column) => String(column[place] ?? '').trim()),
+});
 
 function findColumns(header: readonly string[]): Columns | string {
   const names = header.map((name) => name.toLowerCase());
@@ -123,13 +132,12 @@ function readRow(reader: Reader, row: Row): void {
   if (row.fields.every((field) => field === '')) return;
   const cell = (column: Column): string => {
     const place = columns[column];
-    return place === undefined ? '' : (row.fields[place] ?? '').trim();
+    return place === undefined ? '' : (row.fields[place] ?? '');
   };
   const written = cell('file');
   const report = (kind: Problem['kind'], detail: string): void =>
     addProblem(problems, { kind, file: written === '' ? reader.file : written, at: `row ${row.number}`, detail });
 
-  if (row.broken) return report('format', 'a quote is not closed or has something behind it');
   if (written === '') return report('format', 'it names no file');
   const below = pathBelow(reader.root, written);
   if (below === undefined) return report('path-escapes', 'the path leads out of the folder');
@@ -168,7 +176,7 @@ function findLabel({ places, closed }: Reader, text: string, report: (kind: Prob
 
 function readObject(
   cell: (column: Column) => string,
-  delimiter: Delimiter,
+  delimiter: CsvDelimiter,
   label: number,
   report: (kind: Problem['kind'], detail: string) => void,
 ): Marked | undefined {

@@ -82,10 +82,14 @@ test('CSV of classes: byte order mark, CRLF, semicolons, quotes and backslashes 
 test('CSV of classes: what is wrong is named by file and row, and the sound rows remain', async () => {
   await writeFiles(folder, {
     'labels.csv':
-      'file,label\na.png,nut\nb.png,screw\nc.png,\n,nut\na.png,nut\na.png,bolt\n../out.png,nut\n/etc/passwd,nut\nd.png,7\ne.png,-1\nf.png,1\n"g.png,nut\nh.png,nut',
+      'file,label\na.png,nut\nb.png,screw\nc.png,\n,nut\na.png,nut\na.png,bolt\n../out.png,nut\n/etc/passwd,nut\nd.png,7\ne.png,-1\nf.png,1\n"g.png,nut\nh.png,bolt\ni.png,nut,4\nj, k.png,nut\nl.png',
   });
   const reading = await readCsv(folder, 'labels.csv', { ...everythingTrains, labels: ['bolt', 'nut'] });
   expect(said(reading)).toEqual([
+    'quote labels.csv row 13: a quote in column_1 is opened and never closed',
+    'row-ragged labels.csv row 15: it has 3 fields, the header 2; a field with the delimiter in it needs quotes',
+    'row-ragged labels.csv row 16: it has 3 fields, the header 2; a field with the delimiter in it needs quotes',
+    'row-ragged labels.csv row 17: it has 1 field, the header 2; a field with the delimiter in it needs quotes',
     'label-unknown b.png row 3: label "screw" is unknown; there are bolt, nut',
     'label-missing c.png row 4: it has no label',
     'format labels.csv row 5: it names no file',
@@ -95,13 +99,12 @@ test('CSV of classes: what is wrong is named by file and row, and the sound rows
     'path-escapes /etc/passwd row 9: the path leads out of the folder',
     'label-out-of-range d.png row 10: label 7; labels are 0 to 1',
     'label-out-of-range e.png row 11: label -1; labels are 0 to 1',
-    expect.stringMatching(/^format g\.png,nut\nh\.png,nut row 13: a quote is not closed/),
-    'class-empty labels.csv: class "bolt" has no example',
   ]);
   // A number is a label's place where no label has that name.
   expect(reading.dataset.examples.map((example) => [example.path, example.label])).toEqual([
     ['a.png', 1],
     ['f.png', 1],
+    ['h.png', 0],
   ]);
 });
 
@@ -159,10 +162,22 @@ test.each([
 
 test('a label file that is missing, no text or no file is named', async () => {
   await writeFiles(folder, { 'labels.csv': Buffer.from([0x66, 0xe4, 0x0a]) });
-  expect(said(await readCsv(folder, 'labels.csv'))).toEqual(['format labels.csv: it is not UTF-8 text']);
+  expect(said(await readCsv(folder, 'labels.csv'))).toEqual([expect.stringMatching(/^encoding labels.csv row 1: .* set encoding: 'windows-1252'/)]);
   expect(said(await readCsv(folder, 'other.csv'))).toEqual(['file-missing other.csv: there is no such file']);
   expect(said(await readCoco(folder, 'other.json'))).toEqual(['file-missing other.json: there is no such file']);
   expect(said(await readCsv(folder, '.'))).toEqual([expect.stringContaining('it is not a file')]);
+});
+
+test('a label file of another encoding is read when that is named, and one whose columns have no names as far as they matter', async () => {
+  await writeFiles(folder, { 'labels.csv': Buffer.from(',file,label,,\n0,a.png,Schl\xfcssel,x,\n1,b.png,Schl\xfcssel,,y\n', 'latin1') });
+  const western = await readCsv(folder, 'labels.csv', { ...everythingTrains, encoding: 'windows-1252' });
+  expect(said(western)).toEqual([]);
+  expect(western.dataset).toMatchObject({ labels: ['Schlüssel'], examples: [{ path: 'a.png' }, { path: 'b.png' }] });
+  expect((await readCsv(folder, 'labels.csv', everythingTrains)).problems.list).toMatchObject([
+    { kind: 'encoding', at: 'row 2' },
+    { kind: 'encoding', at: 'row 3' },
+    { kind: 'empty' },
+  ]);
 });
 
 const coco = (parts: Record<string, unknown>): string =>

@@ -1,17 +1,8 @@
 import { FileProblem } from '../folder.ts';
 
 export type CsvDelimiter = ',' | ';' | '\t' | '|';
-export type CsvEncoding = 'utf-8' | 'utf-16le' | 'utf-16be' | 'windows-1252';
 
 const delimiters: readonly CsvDelimiter[] = [',', ';', '\t', '|'];
-
-/** By the byte order mark; undefined without one. */
-export function encodingByMark(head: Uint8Array): { readonly encoding: CsvEncoding; readonly length: number } | undefined {
-  if (head[0] === 0xef && head[1] === 0xbb && head[2] === 0xbf) return { encoding: 'utf-8', length: 3 };
-  if (head[0] === 0xff && head[1] === 0xfe) return { encoding: 'utf-16le', length: 2 };
-  if (head[0] === 0xfe && head[1] === 0xff) return { encoding: 'utf-16be', length: 2 };
-  return undefined;
-}
 
 const magics: readonly (readonly [string, string])[] = [
   ['PK\u0003\u0004', 'it is a workbook or an archive, not text; save the sheet as CSV'],

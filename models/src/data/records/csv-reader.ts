@@ -2,12 +2,12 @@ import { isUtf8 } from 'node:buffer';
 
 import { addProblem, type ProblemKind } from '../problems.ts';
 import { batchRows, type Cell, type RecordBatch } from './batch.ts';
-import { detectDelimiter, hasDecimalCommas, suspectDelimiter, withDecimalPoint, type CsvDelimiter, type CsvEncoding } from './csv-dialect.ts';
+import { detectDelimiter, hasDecimalCommas, suspectDelimiter, withDecimalPoint, type CsvDelimiter } from './csv-dialect.ts';
 import { headerNames } from './csv-header.ts';
 import { chunkOf, emptyRow, readRow, syntaxOf, type Chunk, type RowCells, type Syntax } from './csv-row.ts';
 import type { ReadCsvOptions } from './csv.ts';
+import { decodeWestern, type TextEncoding } from './encoding.ts';
 import { recordLimits } from './input.ts';
-import { decodeWestern } from './western.ts';
 
 const sniffedBytes = 64 * 2 ** 10;
 const fieldBytesMax = 2 ** 20;
@@ -36,7 +36,7 @@ interface Layout {
   readonly rowsMax: number;
 }
 
-export function openCsvReader(name: string, encoding: CsvEncoding, options: ReadCsvOptions): CsvReader {
+export function openCsvReader(name: string, encoding: TextEncoding, options: ReadCsvOptions): CsvReader {
   const { problems, limits } = options;
   const rowBytesMax = limits?.lineBytesMax ?? recordLimits.lineBytesMax;
   const columnsMax = limits?.columnsMax ?? recordLimits.columnsMax;
@@ -45,6 +45,7 @@ export function openCsvReader(name: string, encoding: CsvEncoding, options: Read
   let had = 0;
   let layout: Layout | undefined;
   let decimalComma = options.decimalComma;
+  let told = false;
   let batch: OpenBatch | undefined;
   let number = 0;
   let faults = 0;
@@ -125,8 +126,9 @@ export function openCsvReader(name: string, encoding: CsvEncoding, options: Read
   function finish(open: OpenBatch): RecordBatch {
     const { names } = layout as Layout;
     const columns = open.rows === open.size ? open.columns : open.columns.map((column) => column.slice(0, open.rows));
-    if (decimalComma === undefined && sound > 0) {
-      decimalComma = (layout as Layout).syntax.delimiter !== comma && columns.some((column) => hasDecimalCommas(column, open.rows));
+    if (!told) {
+      told = true;
+      decimalComma ??= (layout as Layout).syntax.delimiter !== comma && columns.some((column) => hasDecimalCommas(column, open.rows));
       options.onDialect?.({ encoding, delimiter: String.fromCharCode((layout as Layout).syntax.delimiter) as CsvDelimiter, decimalComma, names });
     }
     if (decimalComma === true) {

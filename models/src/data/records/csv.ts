@@ -1,14 +1,15 @@
 import { FileProblem } from '../folder.ts';
 import type { RecordBatch } from './batch.ts';
-import { encodingByMark, refuseBinary, type CsvDelimiter, type CsvEncoding } from './csv-dialect.ts';
+import { refuseBinary, type CsvDelimiter } from './csv-dialect.ts';
 import { openCsvReader } from './csv-reader.ts';
+import { encodingByMark, type TextEncoding } from './encoding.ts';
 import { fileName, readBytes, reportFault, type ReadRecordsOptions } from './input.ts';
 
 export interface ReadCsvOptions extends ReadRecordsOptions {
   /** Found out from the first rows when left out. */
   readonly delimiter?: CsvDelimiter | undefined;
   /** By the byte order mark, else UTF-8. */
-  readonly encoding?: CsvEncoding | undefined;
+  readonly encoding?: TextEncoding | undefined;
   /** Whether the first row names the columns; it does when left out, with a problem when it looks like data. */
   readonly header?: boolean | undefined;
   /** Of the columns of a file without a header; `column_1` and so on when left out. */
@@ -20,7 +21,7 @@ export interface ReadCsvOptions extends ReadRecordsOptions {
 }
 
 export interface CsvDialect {
-  readonly encoding: CsvEncoding;
+  readonly encoding: TextEncoding;
   readonly delimiter: CsvDelimiter;
   readonly decimalComma: boolean;
   readonly names: readonly string[];
@@ -81,7 +82,7 @@ async function* joined(first: Buffer, rest: AsyncIterable<Buffer>): AsyncGenerat
 }
 
 /** UTF-16 as UTF-8, so that rows are found in one way. */
-async function* narrow(pieces: AsyncIterable<Buffer>, encoding: CsvEncoding): AsyncGenerator<Buffer> {
+async function* narrow(pieces: AsyncIterable<Buffer>, encoding: TextEncoding): AsyncGenerator<Buffer> {
   const decoder = new TextDecoder(encoding, { fatal: true });
   const decode = (piece: Buffer | undefined): Buffer => {
     try {

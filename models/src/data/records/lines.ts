@@ -1,10 +1,10 @@
 import path from 'node:path';
 
 import { throwIfCancelled } from '../../train/cancellation.ts';
-import { decodeText } from '../delimited.ts';
 import { openFolder, readInside, walkFiles } from '../folder.ts';
 import { addProblem, type Problems } from '../problems.ts';
 import { batchRows, type RecordBatch } from './batch.ts';
+import { decodeText } from './encoding.ts';
 import { fileName, readBytes, recordLimits, reportFault, type ReadRecordsOptions } from './input.ts';
 import { splitLines, type Line } from './split-lines.ts';
 
