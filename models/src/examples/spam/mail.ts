@@ -1,3 +1,5 @@
+import { decodeWestern } from '../../data/records/encoding.ts';
+
 /** What a person reads of an e-mail. */
 export interface Mail {
   readonly subject: string;
@@ -96,17 +98,13 @@ function decodeCharset(units: string, charset: string | undefined): string {
   for (const name of [charset ?? 'utf-8', 'utf-8']) {
     try {
       const decoder = new TextDecoder(name, { fatal: true });
-      return decoder.encoding === 'windows-1252' ? decodeWestern(units) : decoder.decode(bytes);
+      return decoder.encoding === 'windows-1252' ? decodeWestern(bytes) : decoder.decode(bytes);
     } catch {
       // An unknown name or bytes of another charset: the next.
     }
   }
-  return decodeWestern(units);
+  return decodeWestern(bytes);
 }
-
-/** What windows-1252 has from 0x80 to 0x9f. Written out, for some versions of Node decode them as control characters. */
-const western = '€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008dŽ\u008f\u0090‘’“”•–—˜™š›œ\u009džŸ';
-const decodeWestern = (units: string): string => units.replace(/[\x80-\x9f]/g, (unit) => western[unit.charCodeAt(0) - 0x80] ?? unit);
 
 /** Encoded words of headers (RFC 2047). */
 const decodeWords = (value: string): string =>
