@@ -62,8 +62,8 @@ async function replyTo(model: RecordModel, record: Record<string, unknown>, reas
 
 test('the columns that made an answer come with what they had, and add up to its margin; a no has the signs turned', async () => {
   const trees = randomEnsemble(seededRandom('reasons'), { link: 'logistic', outputs: 1, levels: [0, 3, 0], trees: 12, leavesMax: 8 });
-  const record = { age: 41, plan: 'pro' };
-  const row = Float32Array.of(41, 1, Number.NaN);
+  const record = { age: 41.1, plan: 'pro' };
+  const row = Float32Array.of(41.1, 1, Number.NaN);
   const margin = marginsOf(trees, rowMajor(row, 3), 1)[0] ?? Number.NaN;
   for (const share of [0.9, 0.2]) {
     const model = await recordModel(customers, async () => probabilities(share), {}, encodeTrees(trees));
@@ -72,7 +72,7 @@ test('the columns that made an answer come with what they had, and add up to its
     const nothing = await replyTo(model, record, 0);
     expect(nothing.reasons).toEqual([]);
     expect(reply.label).toBe(share > 0.5 ? 'yes' : 'no');
-    expect(Object.fromEntries(reply.reasons.map(({ name, given }) => [name, given]))).toEqual({ age: '41', calls: undefined, plan: 'pro' });
+    expect(Object.fromEntries(reply.reasons.map(({ name, given }) => [name, given]))).toEqual({ age: '41.1', calls: undefined, plan: 'pro' });
     // The same record, whatever it says: what is not in the reasons is where nothing is known.
     const sum = sign * reply.reasons.reduce((total, { contribution }) => total + contribution, 0);
     const known = await replyTo(await recordModel(customers, async () => probabilities(0.9), {}, encodeTrees(trees)), {}, 3);

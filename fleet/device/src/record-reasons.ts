@@ -33,10 +33,12 @@ export function requireTreesOf({ columns }: Pick<TablePreprocessing, 'columns'>,
   return trees;
 }
 
+const givenUnitsMax = 256;
+
 function columnReasons({ columns }: TablePreprocessing, bytes: Uint8Array): ReasonFinder {
   const trees = requireTreesOf({ columns }, bytes);
   const explainer = createExplainer(trees);
-  return async (_record, { inputs }, { label, value }, count) => {
+  return async (record, { inputs }, { label, value }, count) => {
     const { data } = inputs.features ?? {};
     if (!(data instanceof Float32Array)) return [];
     // Of two classes there is one margin, that of the second.
@@ -46,7 +48,8 @@ function columnReasons({ columns }: TablePreprocessing, bytes: Uint8Array): Reas
     const { reasons } = reasonsFor(explainer, rowMajor(data, columns.length), 0, { columns, count, output });
     return reasons.map(({ name, value: given, contribution }) => ({
       name,
-      given: given === null ? undefined : String(given),
+      // Single precision would show digits that nobody sent.
+      given: given === null ? undefined : String(record[name]).trim().slice(0, givenUnitsMax),
       contribution: sign * contribution,
     }));
   };

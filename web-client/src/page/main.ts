@@ -3,7 +3,6 @@ import type { RecordReply } from '@serin/device/ports';
 import type { DataRecord } from '@serin/inference/records';
 import { browserClock } from '../browser-clock.ts';
 import { EdgeModel } from '../edge-model.ts';
-import { askView } from './ask-view.ts';
 import { verifiedView } from './verified-view.ts';
 import { startLive, type Live } from './live-view.ts';
 import { loadingView, refusalView } from './loading-view.ts';
@@ -33,10 +32,12 @@ async function start(): Promise<void> {
     });
     const { version, variant, backend } = edge.info;
     shell.title(model, `version ${version}, ${variant}, ${backend}`);
-    const { preprocessing } = edge;
+    const { preprocessing, profile } = edge;
     if (preprocessing !== undefined) {
+      // Pages with cameras never fetch what reads tables and texts.
+      const { askView } = await import('./ask-view.ts');
       const ask = (record: DataRecord): Promise<RecordReply> => edge.ask(record, { reasons: reasonsShown });
-      shell.show(askView({ labels: edge.info.labels, preprocessing, ask }), verifiedView(edge.info));
+      shell.show(askView({ labels: edge.info.labels, preprocessing, profile, ask }), verifiedView(edge.info));
       shell.state('ready', 'ok', 'Ready');
       return;
     }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { seededRandom } from '@serin/inference/random';
 import { columns, customers } from '@serin/models/examples/churn/data';
 import { drawPosts, postClasses, postColumns } from '@serin/models/examples/posts/data';
 import type { InputFile } from '@serin/protocol/api/datasets';
@@ -36,6 +37,19 @@ export function* churnRecords(count: number, seed: number): Generator<Record<str
     const fields = columns.map((name, place) => [name, row[place]] as const);
     yield Object.fromEntries(fields.filter(([name, cell]) => name !== 'customer' && name !== 'churned' && cell !== undefined));
   }
+}
+
+export const wide = modelName.parse('wide');
+const extraColumns = Array.from({ length: 31 }, (_, index) =>
+  index % 3 === 0 ? `average_number_of_minutes_between_two_consecutive_logins_in_week_${index + 1}` : `Umsatz ${index + 1} (EUR)`,
+);
+
+/** The same customers with long names and more columns than a screen has room for: 40 that a model sees. */
+export const widePipeline: PipelineInput = { ...churnPipeline, name: wide, train: { kind: 'trees', trees: 10, leaves: 7 } };
+export function wideFile(rows: number, seed = 1): string {
+  const random = seededRandom(`wide/${seed}`);
+  const widened = [...customers(rows, seed)].map((row) => [...row, ...extraColumns.map(() => Number(random.between(0, 1000).toFixed(1)))]);
+  return csv([...columns, ...extraColumns], widened);
 }
 
 export const postPipeline: PipelineInput = {
