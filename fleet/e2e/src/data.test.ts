@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -17,7 +18,7 @@ let desk: string;
 
 beforeAll(async () => {
   // The folder of the stack is known only once it runs; sources may read below the folder for temporary files.
-  stack = await startStack('embedded', { SERIN_SOURCE_FOLDERS: '/tmp' });
+  stack = await startStack('embedded', { SERIN_SOURCE_FOLDERS: tmpdir() });
   inbox = path.join(stack.folder, 'inbox');
   desk = path.join(stack.folder, 'desk');
   mkdirSync(inbox);
