@@ -3,6 +3,8 @@ import { SerinError } from '@serin/protocol/errors';
 export type ProblemKind =
   /** The label file itself cannot be read as what it should be. */
   | 'format'
+  /** What a look at all records together found. */
+  | 'anomaly'
   | 'label-missing'
   | 'label-unknown'
   | 'label-out-of-range'

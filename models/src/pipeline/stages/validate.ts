@@ -3,7 +3,7 @@ import { SerinError } from '@serin/protocol/errors';
 import type { TableSchema } from '@serin/protocol/table-schema';
 import { readFile } from 'node:fs/promises';
 
-import { noProblems, refuseProblems } from '../../data/problems.ts';
+import { addProblem, noProblems, refuseProblems, type Problems } from '../../data/problems.ts';
 import { columnSummaries } from '../../data/quality/column-summary.ts';
 import { inferSchema } from '../../data/quality/infer-schema.ts';
 import { mergeProfiles, profileRecords } from '../../data/quality/profile.ts';
@@ -66,7 +66,8 @@ async function validateRecords(context: StageContext): Promise<StageOutcome> {
     (batch) => partsOf(batch, spec, plan.file.split).map((part) => part === 'train'),
     (batches) => profileRecords(batches, { keys, apart, signal }),
   );
-  refuseProblems(problems);
+  // What cannot be read and what is odd about the rest are told together; where nothing can be read there is no rest.
+  if (training.rows === 0) refuseProblems(problems);
   const options = { label: spec.label, apart };
   const schema = declared ?? withKind(inferSchema(summarise(training, options), { spec }), spec.kind);
   const profile = summarise(mergeProfiles(training, rest), options);
@@ -74,6 +75,7 @@ async function validateRecords(context: StageContext): Promise<StageOutcome> {
     ...findAnomalies(profile, schema),
     ...(rest.rows === 0 ? [] : splitLeakage({ name: 'train', state: training }, { name: 'judging', state: rest }, schema)),
   ];
+  refuseTogether(problems, anomalies);
   const errors = anomalies.filter(({ severity }) => severity === 'error').length;
   for (const { severity, words } of anomalies) if (severity === 'warning') context.note(`warning: ${words}`);
   return {
@@ -85,6 +87,22 @@ async function validateRecords(context: StageContext): Promise<StageOutcome> {
     },
     facts: { rows: profile.rows, anomalies: anomalies.length, errors },
   };
+}
+
+/** Records that cannot be read end the run, accepted or not, and with them all else that a person will have to look at is told. */
+function refuseTogether(problems: Problems, anomalies: readonly Anomaly[]): void {
+  if (problems.total === 0) return;
+  for (const { severity, file, column, rows, words } of anomalies) {
+    if (severity === 'warning') continue;
+    const at = rows.length === 0 ? undefined : `row${rows.length === 1 ? '' : 's'} ${rows.slice(0, 8).join(', ')}${rows.length > 8 ? ', ...' : ''}`;
+    addProblem(problems, {
+      kind: 'anomaly',
+      file: file ?? (column === null ? 'the data' : `column ${column}`),
+      ...(at === undefined ? {} : { at }),
+      detail: words,
+    });
+  }
+  refuseProblems(problems);
 }
 
 /** Of texts only those that are read count; a category is no text, but a field may well be one. */
