@@ -27,7 +27,7 @@ beforeAll(async () => {
   writeFileSync(path.join(inbox, 'monday.csv'), customers(150, 20_000));
   const set = ['source', 'set', 'inbox', '--dataset', 'arrivals', '--folder', inbox, '--pattern', '*.csv', '--label', 'churned', '--id', 'id'];
   const declared = await serin(...set, '--schedule', '* * * * *');
-  expect(declared.code, declared.stderr).toBe(0);
+  if (declared.code !== 0) throw new Error(declared.stderr);
 }, 120_000);
 afterAll(async () => {
   await stack?.stop();
