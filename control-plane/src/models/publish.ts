@@ -1,7 +1,8 @@
 import { desc, eq } from 'drizzle-orm';
-import { describePart, type BundlePart, type Manifest } from '@serin/protocol/bundle/manifest';
+import { describePart, manifest as manifestSchema, type BundlePart, type Manifest } from '@serin/protocol/bundle/manifest';
 import { signDocument, type SigningKey } from '@serin/protocol/bundle/signing';
 import { chunkList } from '@serin/protocol/bundle/chunks';
+import { sha256 } from '@serin/protocol/digest';
 import { chunkBytes } from '@serin/protocol/limits';
 import type { FleetId, ModelName } from '@serin/protocol/ids';
 import { productVersion } from '@serin/protocol/version';
@@ -39,6 +40,30 @@ export interface NewVersion {
 }
 
 const utf8 = new TextEncoder();
+
+/** The newest version of a model if it would do all that this one does: the same files, read and decided alike. */
+export async function findSameVersion(
+  db: Db,
+  model: string,
+  { files, ...version }: Pick<NewVersion, 'files' | 'task' | 'labels' | 'inputs' | 'outputs' | 'decision'>,
+): Promise<VersionRow | undefined> {
+  const [newest] = await db.select().from(versions).where(eq(versions.model, model)).orderBy(desc(versions.version)).limit(1);
+  if (newest === undefined) return undefined;
+  const has = manifestSchema.parse(JSON.parse(newest.document.payload));
+  const told = (bundle: readonly Pick<Manifest['files'][number], 'role' | 'variant' | 'path' | 'sha256'>[]): string =>
+    JSON.stringify(bundle.map(({ role, variant, path, sha256: digest }) => [role, variant ?? null, path, digest]));
+  const described = await Promise.all(
+    files.map(async ({ role, variant, path, bytes }) => ({ role, ...(variant === undefined ? {} : { variant }), path, sha256: await sha256(bytes) })),
+  );
+  const facts = (one: Pick<Manifest, 'task' | 'decision'> & Pick<NewVersion, 'labels' | 'inputs' | 'outputs'>): string =>
+    JSON.stringify([
+      one.task,
+      one.labels,
+      ...[one.inputs, one.outputs].map((tensors) => tensors.map(({ name, dtype, shape }) => [name, dtype, shape])),
+      one.decision ?? null,
+    ]);
+  return told(has.files) === told(described) && facts(has) === facts(version) ? newest : undefined;
+}
 
 /**
  * Makes a version of finished files: blobs and their chunk lists first, then, in one transaction, the next number,

@@ -13,7 +13,7 @@ import { pipelineParams, trialParams } from '../jobs/params.ts';
 import { findJob, type JobRow } from '../jobs/queue.ts';
 import { readRunResult, runNews, writePipelineRequest, type PipelineJobRequest, type RunReportPart, type RunResult } from '../jobs/run-folder.ts';
 import { gateError, plainGate } from '../models/training.ts';
-import { publishVersion, type PublishContext } from '../models/publish.ts';
+import { findSameVersion, publishVersion, type PublishContext } from '../models/publish.ts';
 import { datasetVersions } from '../store/schema.ts';
 import type { Db } from '../store/store.ts';
 import { findDatasetVersion, type DatasetVersionRow } from '../views/data.ts';
@@ -181,24 +181,24 @@ export function createPipelineJobs(context: PipelineJobContext): JobHandler {
         await store.transaction((tx) => end(tx, { status: 'FAILED', error }, { status: 'FAILED', message: error.detail, metrics, error }));
       } else {
         const { version } = result;
-        await publishVersion(
-          context,
-          {
-            ...version,
-            model: modelName.parse(run.model),
-            gate: plainGate(version),
-            origin: 'trained',
-            createdBy: job.createdBy,
-            jobId: job.id,
-            note: `run ${run.id}`,
-          },
-          (tx, row) =>
-            end(
-              tx,
-              { status: 'SUCCEEDED', version: row.version },
-              { status: 'SUCCEEDED', message: `version ${row.version} is published`, version: row.version, metrics },
-            ),
-        );
+        const same = await findSameVersion(store.db, run.model, version);
+        const done = (row: { version: number }, message: string) => (tx: Db) =>
+          end(tx, { status: 'SUCCEEDED', version: row.version }, { status: 'SUCCEEDED', message, version: row.version, metrics });
+        if (same !== undefined) await store.transaction(done(same, `version ${same.version} is the same; none was made`));
+        else
+          await publishVersion(
+            context,
+            {
+              ...version,
+              model: modelName.parse(run.model),
+              gate: plainGate(version),
+              origin: 'trained',
+              createdBy: job.createdBy,
+              jobId: job.id,
+              note: `run ${run.id}`,
+            },
+            (tx, row) => done(row, `version ${row.version} is published`)(tx),
+          );
       }
       told(run.id);
     },

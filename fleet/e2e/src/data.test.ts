@@ -173,7 +173,11 @@ test('a pipeline makes a version; the same again does nothing again; a repetitio
   expect(items[0]).toMatchObject({ version: 1, origin: 'trained', jobId: made.jobId });
 
   const second = await serin('pipeline', 'run', '-o', 'json');
-  const stages = (JSON.parse(second.stdout) as RunDetail).stages.filter(({ state }) => state !== 'skipped');
+  const unchanged = JSON.parse(second.stdout) as RunDetail;
+  // What came out is what there is: no version is made of it again.
+  expect(unchanged.version).toBe(1);
+  expect((await stack.api('listVersions', { params: { name: churn } })).items).toHaveLength(1);
+  const stages = unchanged.stages.filter(({ state }) => state !== 'skipped');
   expect(stages.map(({ state }) => state)).toEqual(stages.map(() => 'cached'));
 
   const repeated = await serin('run', 'repeat', made.id, '-o', 'json');
