@@ -106,7 +106,9 @@ export function createJobWorker(options: JobWorkerOptions): Service {
       },
       onProgress: ({ stage, fraction, message, metrics }) => {
         if (stage !== progress.stage) progress.log = keepLogTail(progress.log, [`${stage}: ${message}`]);
-        Object.assign(progress, { stage, fraction, message, metrics: { ...progress.metrics, ...metrics } });
+        // A part of a stage may know less of the whole than the one before it: what is done stays done.
+        const done = Math.max(progress.fraction, fraction);
+        Object.assign(progress, { stage, fraction: done, message, metrics: { ...progress.metrics, ...metrics } });
       },
       onLine: (line) => {
         progress.log = keepLogTail(progress.log, [line]);
