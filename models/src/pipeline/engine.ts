@@ -84,7 +84,7 @@ async function runStage(stage: Stage, plan: Plan, settings: EngineSettings, made
     change({ state: skipped ? 'skipped' : cached ? 'cached' : 'done', ms: now() - began, words: words.slice(0, wordsMax) });
   } catch (error) {
     const known = asSerinError(error, 'JOB_FAILED');
-    change({ state: 'failed', ms: now() - began, words: `${known.message}${known.detail === undefined ? '' : `: ${known.detail}`}`.slice(0, wordsMax) });
+    change({ state: 'failed', ms: now() - began, words: known.message.slice(0, wordsMax) });
     throw known;
   }
 }

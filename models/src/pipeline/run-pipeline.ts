@@ -177,7 +177,6 @@ const nothingYet: Required<ReportPart> = {
   slices: [],
   assumptions: [],
   trials: [],
-  data: null,
 };
 
 const checkpointSecondsDefault = 10;
@@ -195,7 +194,7 @@ function assemble({ seed, parameters, environment, revision }: Base, file: Pipel
     parameters: { ...parameters, ...chosenParameters(made) },
     environment,
     code: { revision, digest: codes === '' ? null : sha256Of(codes) },
-    data: known.data === null ? null : { ...known.data, dataset: 'dataset' in file.ingest ? file.ingest.dataset : null, version: dataset?.version ?? null },
+    data: dataOf(file, dataset, made),
     stages: [...made.stages],
     series: entries
       .flatMap(([, { record }]) =>
@@ -206,6 +205,19 @@ function assemble({ seed, parameters, environment, revision }: Base, file: Pipel
       .flatMap(([stage, { outputs }]) => outputs.map(({ name, bytes, sha256 }) => ({ name: `${stage}/${name}`, bytes, sha256 })))
       .slice(0, artifactsMax),
     log: [...made.log],
+  };
+}
+
+/** Known as soon as the files are; how many rows they have only the pass over them tells. */
+function dataOf({ ingest }: PipelineFile, dataset: PipelineRequest['dataset'], { entries }: Progressed): PipelineReport['data'] {
+  const digest = entries.get('ingest')?.record.facts['digest'];
+  if (digest === undefined) return null;
+  const rows = entries.get('validate')?.record.facts['rows'];
+  return {
+    dataset: 'dataset' in ingest ? ingest.dataset : null,
+    version: dataset?.version ?? null,
+    digest: digest as Digest,
+    rows: typeof rows === 'number' ? rows : null,
   };
 }
 

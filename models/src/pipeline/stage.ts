@@ -23,10 +23,7 @@ export interface Plan {
 
 /** Parts of the record that a stage knows. */
 export type ReportPart = Partial<
-  Pick<
-    PipelineReport,
-    'metrics' | 'baseline' | 'weightDigest' | 'gate' | 'importance' | 'confusion' | 'intervals' | 'slices' | 'assumptions' | 'trials' | 'data'
-  >
+  Pick<PipelineReport, 'metrics' | 'baseline' | 'weightDigest' | 'gate' | 'importance' | 'confusion' | 'intervals' | 'slices' | 'assumptions' | 'trials'>
 >;
 
 /** What a stage leaves in the cache beside its outputs. */

@@ -8,6 +8,7 @@ import { predictTrees, rowMajor } from '@serin/inference/trees/predict';
 import type { Golden } from '@serin/protocol/bundle/golden';
 import { fromBase64 } from '@serin/protocol/digest';
 
+import type { PipelineReport } from './request.ts';
 import { checkReport, passesGolden } from './testing/checks.ts';
 import { customers, executed, runIn, tablePipeline, workshop } from './testing/data.ts';
 
@@ -84,14 +85,20 @@ test('what is wrong with the data is told by file and row, all at once, before a
   const told = lines.map((line, index) => (index === 0 ? `${line},answer` : line === '' ? '' : `${line},${line.endsWith('yes') ? 1 : 0}`));
   await writeFile(path.join(folder, 'customers.csv'), told.join('\n'));
   const stages: string[] = [];
-  await expect(runIn(folder, tablePipeline(), { onStage: ({ name, state }) => void stages.push(`${name} ${state}`) })).rejects.toMatchObject({
+  const reports: PipelineReport[] = [];
+  const onReport = (report: PipelineReport) => void reports.push(report);
+  await expect(runIn(folder, tablePipeline(), { onReport, onStage: ({ name, state }) => void stages.push(`${name} ${state}`) })).rejects.toMatchObject({
     code: 'DATA_ANOMALOUS',
     detail: expect.stringContaining('answer alone tells the label') as string,
     hint: expect.stringContaining('"accept": ["label-leak"]') as string,
   });
   expect(stages).toContain('validate failed');
   expect(stages).not.toContain('train running');
+  const failed = reports.at(-1);
+  expect(failed?.stages[1]?.words.match(/answer alone tells the label/g)).toHaveLength(1);
   const accepted = await runIn(folder, tablePipeline({ validate: { accept: ['label-leak'] }, evaluate: { repeats: 100 } }));
+  expect(failed?.data).toEqual(accepted.report.data);
+  expect(failed?.data?.rows).toBe(1200);
   // The pass over the data is not done again for that.
   expect(executed(accepted)).not.toContain('validate');
 
@@ -99,10 +106,13 @@ test('what is wrong with the data is told by file and row, all at once, before a
   told[7] = 'c5,basic,many,20,n,yes,1';
   await writeFile(path.join(folder, 'customers.csv'), told.join('\n'));
   // What cannot be read and what is odd about the rest, at once.
-  await expect(runIn(folder, tablePipeline())).rejects.toMatchObject({
+  await expect(runIn(folder, tablePipeline(), { onReport })).rejects.toMatchObject({
     code: 'TRAINING_DATA_INVALID',
     detail: expect.stringMatching(/row 4[^]*answer alone tells the label/) as string,
   });
+  // Other data, although nobody could count its rows.
+  expect(reports.at(-1)?.data).toMatchObject({ digest: expect.stringMatching(/^[0-9a-f]{64}$/) as string, rows: null });
+  expect(reports.at(-1)?.data?.digest).not.toBe(failed?.data?.digest);
   await expect(runIn(folder, tablePipeline({ ingest: { files: ['a.csv', 'b.csv'], spec: { kind: 'table', label: 'left' } } }))).rejects.toMatchObject({
     code: 'TRAINING_DATA_INVALID',
     detail: expect.stringMatching(/a\.csv[^]*b\.csv/) as string,

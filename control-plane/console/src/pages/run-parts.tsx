@@ -92,7 +92,7 @@ const stageLine = {
 
 export function DataLink({ data }: { data: Run['data'] }) {
   if (data === null) return <span className="text-ink-3">–</span>;
-  if (data.dataset === null || data.version === null) return <span>{formatCount(data.rows)} rows of files</span>;
+  if (data.dataset === null || data.version === null) return <span>{data.rows === null ? 'files' : `${formatCount(data.rows)} rows of files`}</span>;
   return (
     <Link to="/data/$name/$version" params={{ name: data.dataset, version: String(data.version) }} className="text-link hover:underline">
       {data.dataset} <span className="font-mono text-xs">v{data.version}</span>

@@ -21,7 +21,7 @@ export function Made({ run }: { run: RunDetail }) {
           </Fact>
           {run.data !== null && (
             <Fact name="Rows">
-              {formatCount(run.data.rows)} <Code>{shortDigest(run.data.digest)}</Code>
+              {run.data.rows === null ? 'not counted' : formatCount(run.data.rows)} <Code>{shortDigest(run.data.digest)}</Code>
             </Fact>
           )}
           <Fact name="Seed">{run.seed}</Fact>

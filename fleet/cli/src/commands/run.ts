@@ -17,7 +17,7 @@ export const figure = (value: number | null | undefined): string => (value === n
 const shortDigest = (digest: string | null): string => digest?.slice(0, 12) ?? '-';
 const dataOf = ({ data }: Run): string => {
   if (data === null) return '-';
-  return `${data.dataset === null ? shortDigest(data.digest) : `${data.dataset} ${data.version ?? '?'}`}, ${data.rows} rows`;
+  return `${data.dataset === null ? shortDigest(data.digest) : `${data.dataset} ${data.version ?? '?'}`}, ${data.rows ?? 'no'} rows${data.rows === null ? ' counted' : ''}`;
 };
 const metricsOf = (metrics: Run['metrics']): string =>
   Object.entries(metrics)

@@ -90,7 +90,8 @@ export const run = z.object({
     /** Of all the code that took part. */
     digest: z.nullable(digest),
   }),
-  data: z.nullable(z.object({ dataset: z.nullable(modelName), version: z.nullable(versionNumber), digest, rows: count })),
+  /** What was read, by the digest of its files and of what its columns are; the rows once a pass over them has counted them. */
+  data: z.nullable(z.object({ dataset: z.nullable(modelName), version: z.nullable(versionNumber), digest, rows: z.nullable(count) })),
   /** Everything that was set, flat: `train.trees`. */
   parameters: z.record(shortText(128), parameterValue),
   environment,

@@ -5,12 +5,10 @@ import { addProblem, noProblems, refuseProblems } from '../../data/problems.ts';
 import { loadTable, splitNames, type LoadedTable } from '../../data/quality/load-table.ts';
 import type { RecordBatch } from '../../data/records/batch.ts';
 import { nearest } from '@serin/protocol/pipeline-file';
-import { stableText } from '../engine-text.ts';
 import { decodeJson, decodePart, encodeJson, encodePart, pickRows, type DataFacts, type JudgingFacts, type LearningFacts, type Part } from '../part.ts';
 import { frameOf } from '../pictures.ts';
 import { readRecords, recordSpecOf, specOf } from '../records.ts';
 import { partsOf } from '../split-rule.ts';
-import { sha256Of } from '../stage-cache.ts';
 import type { Plan, Stage, StageContext, StageOutcome } from '../stage.ts';
 
 /** Loads the data in three parts, none of which shares anything with another. */
@@ -63,12 +61,9 @@ function finish({ part, splits, facts }: Loaded): StageOutcome {
   const outputs = Object.fromEntries(parts.map(({ name, part: one }) => [`${name}.bin`, encodePart(one)]));
   const { positive, slices, ...rest } = facts;
   const learning: LearningFacts = { ...rest, rows };
-  const digest = sha256Of(stableText([learning, Object.values(outputs).map((bytes) => sha256Of(bytes))]));
   return {
     words: `${rows.train.toLocaleString('en')} to train on, ${rows.validation.toLocaleString('en')} to choose by, ${rows.test.toLocaleString('en')} to judge by`,
     outputs: { ...outputs, 'facts.json': encodeJson(learning), 'asked.json': encodeJson({ positive, slices } satisfies JudgingFacts) },
-    report: { data: { dataset: null, version: null, digest, rows: part.rows } },
-    facts: { digest },
   };
 }
 
