@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { prepareRow, type DataRecord } from '@serin/inference/table/rows';
 import { decodeTrees } from '@serin/inference/trees/encode';
@@ -21,6 +22,7 @@ import {
   posts,
   rollOut,
   type Cell,
+  type PredictReply,
 } from './harness/records.ts';
 import { startStack, type Stack } from './harness/stack.ts';
 
@@ -161,4 +163,18 @@ test('a text is answered with the words that made the answer', async () => {
     body: { code: 'BAD_REQUEST', detail: expect.stringContaining('text') },
   });
   await stack.feed.until('its window arrives', async () => (await answered(posts)) === 1);
+});
+
+test('the commands of the page on records are answered as it shows', async () => {
+  const page = readFileSync(new URL('../../../docs/records.md', import.meta.url), 'utf8');
+  const commands = [...page.matchAll(/^ +curl -s 'http:\/\/127\.0\.0\.1:9464\/predict\/([^']+)' -H 'content-type: application\/json' -d '([^']+)'$/gm)];
+  expect(commands).toHaveLength(2);
+  const shown = JSON.parse(/```json\n(.*?)```/s.exec(page)?.[1] ?? '') as PredictReply;
+  for (const [index, [, path = '', body = '']] of commands.entries()) {
+    const reply = await ask(port, path, JSON.parse(body));
+    expect(Object.keys(reply)).toEqual(Object.keys(shown));
+    if (index > 0) continue;
+    expect(reply.prediction).toBe(shown.prediction);
+    expect(reply.reasons?.map(({ name }) => name)).toEqual(shown.reasons?.map(({ name }) => name));
+  }
 });
