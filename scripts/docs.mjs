@@ -1,4 +1,4 @@
-// Writes docs/errors.md from the error catalogue: npm run docs
+// Writes the pages that say what the code says: docs/errors.md, docs/config.md, docs/agent.md. npm run docs
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -26,6 +26,11 @@ export function renderErrors(catalogue) {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const { errorCatalogue } = await import(pathToFileURL(path.join(root, 'fleet', 'protocol', 'dist', 'errors.js')).href);
+  const built = (...file) => import(pathToFileURL(path.join(root, ...file)).href);
+  const { errorCatalogue } = await built('fleet', 'protocol', 'dist', 'errors.js');
+  const { configDocs } = await built('control-plane', 'dist', 'config.js');
+  const { configPage } = await built('edge-agent', 'dist', 'config.js');
   writeFileSync(errorsPage, renderErrors(errorCatalogue));
+  writeFileSync(path.join(root, 'docs', 'config.md'), configDocs());
+  writeFileSync(path.join(root, 'docs', 'agent.md'), configPage());
 }
