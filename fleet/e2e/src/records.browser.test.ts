@@ -1,6 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Page } from 'playwright-core';
+import { build } from 'vite';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openBrowser, type Browser } from './harness/chromium.ts';
 import { isMissing } from './harness/missing.ts';
@@ -23,9 +27,25 @@ import {
 } from './harness/records.ts';
 import { startStack, type Stack } from './harness/stack.ts';
 
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+const program = path.join(root, 'web-client', 'src', 'testing', 'documented.ts');
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const phone = { width: 390, height: 844 };
 const desk = { width: 1440, height: 900 };
+
+const squeezed = (code: string): string => code.replaceAll(/^\s+|\s+$/gm, '').replaceAll('\n', ' ');
+
+/** The program of a page of one's own, with ONNX Runtime beside it. */
+async function buildOwnPage(outDir: string): Promise<void> {
+  const client = path.join(root, 'web-client');
+  await build({
+    root: client,
+    configFile: path.join(client, 'vite.config.ts'),
+    base: '/own/',
+    logLevel: 'error',
+    build: { outDir, emptyOutDir: true, rolldownOptions: { input: program, output: { entryFileNames: 'entry.js' } } },
+  });
+}
 
 describe.skipIf(isMissing('chromium'))('a page that asks models of records', () => {
   let stack: Stack;
@@ -128,6 +148,40 @@ describe.skipIf(isMissing('chromium'))('a page that asks models of records', () 
     await page.keyboard.press('Enter');
     await prediction().waitFor();
     expect(complaints).toEqual([]);
+  });
+
+  test('the snippet of the page on records runs in a page of its own, and says what the agent says', async () => {
+    const snippets = [...readFileSync(path.join(root, 'docs', 'records.md'), 'utf8').matchAll(/```ts\n(.*?)```/gs)];
+    expect(snippets).toHaveLength(1);
+    expect(squeezed(readFileSync(program, 'utf8'))).toContain(squeezed(snippets[0]?.[1] ?? ''));
+    const folder = mkdtempSync(path.join(tmpdir(), 'serin-own-page-'));
+    try {
+      await buildOwnPage(folder);
+      const own = await browser.context.newPage();
+      const page = '<!doctype html><script type="module" src="entry.js"></script>';
+      await own.route(/\/(own|ort)\//, (route) => {
+        const { pathname } = new URL(route.request().url());
+        return pathname === '/own/'
+          ? route.fulfill({ contentType: 'text/html', body: page })
+          : route.fulfill({ path: path.join(folder, pathname.replace(/^\/own\//, '')) });
+      });
+      await own.goto(`${stack.server().ready.httpUrl}/own/`);
+      await own.waitForFunction(() => 'documented' in globalThis);
+      const said = await own.evaluate(async () => {
+        const lines: string[] = [];
+        await (globalThis as unknown as { documented(say: (line: string) => void): Promise<void> }).documented((line) => lines.push(line));
+        return lines;
+      });
+      const record = { tenure_months: 2, plan: 'pro', support_calls: 4 };
+      const { prediction, confidence, reasons = [] } = await ask(port, `${churn}?reasons=3`, record);
+      expect(said).toEqual([
+        `${prediction}, ${confidence.toFixed(2)}`,
+        ...reasons.map(({ name, given, contribution }) => `${contribution.toFixed(2)}: ${name} ${given ?? 'not known'}`),
+      ]);
+      await own.close();
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 
   test('with forty columns of long names nothing is cut off, and button, focus and answer stay in view', async () => {
