@@ -6,6 +6,7 @@ import { dataSpec, inputFile, type SourceSettings } from '@serin/protocol/api/da
 import { SerinError } from '@serin/protocol/errors';
 import { digest } from '@serin/protocol/ids';
 import type { JobHandler } from '../jobs/handler.ts';
+import { endWords } from '../jobs/end-words.ts';
 import { readIngestResult, writeIngestRequest, type IngestRequest } from '../jobs/ingest-folder.ts';
 import { ingestParams } from '../jobs/params.ts';
 import type { JobRow } from '../jobs/queue.ts';
@@ -63,7 +64,9 @@ export function createIngestJobs(context: IngestContext): JobHandler {
       // Also at each read: what the server may reach can have changed since.
       await checkPlace(source.settings, sourceFolders);
       const { settings, cursor, spec, mode } = source;
-      return { spec, mode, files: [], source: { settings, cursor, folders: [...sourceFolders], privateUrls: sourcePrivateUrls, bytesMax: sourceBytesMax } };
+      const { accept } = ingestParams.parse(job.params);
+      const allowed = { folders: [...sourceFolders], privateUrls: sourcePrivateUrls, bytesMax: sourceBytesMax, accept };
+      return { spec, mode, files: [], source: { settings, cursor, ...allowed } };
     }
     const { request } = ingestParams.parse(job.params);
     if (request === undefined) throw new SerinError('JOB_FAILED', { detail: 'the job names no files' });
@@ -150,7 +153,7 @@ export function createIngestJobs(context: IngestContext): JobHandler {
       const { source: name } = ingestParams.parse(job.params);
       const source = name === undefined ? undefined : await findSource(tx, name);
       if (source?.jobId !== job.id) return;
-      await endSource(tx, source, { ok: false, words: (end.error?.detail ?? end.message).slice(0, 1000), version: null });
+      await endSource(tx, source, { ok: false, words: endWords(end), version: null });
     },
   };
 }

@@ -63,23 +63,29 @@ export async function removeSource({ store, clock, changes }: SourceContext, nam
 }
 
 /** One read at a time: undefined while another is under way. */
-async function enqueueRead({ clock, random }: SourceContext, tx: Db, name: string, actor: string): Promise<JobRow | undefined> {
+async function enqueueRead({ clock, random }: SourceContext, tx: Db, name: string, actor: string, accept: boolean): Promise<JobRow | undefined> {
   const [row] = await tx.select().from(sources).where(eq(sources.name, name)).for('update');
   if (row === undefined) throw new SerinError('NOT_FOUND', { detail: `source ${name}` });
   if (row.jobId !== null) return undefined;
   const now = clock();
-  const job = await enqueueJob(tx, { kind: 'ingest', model: row.dataset, params: { source: name }, createdBy: actor }, now);
+  const job = await enqueueJob(tx, { kind: 'ingest', model: row.dataset, params: { source: name, accept }, createdBy: actor }, now);
   const nextReadAt = row.schedule === null || !row.enabled ? null : nextRead(row.schedule, now, random());
   await tx.update(sources).set({ jobId: job.id, nextReadAt }).where(eq(sources.name, name));
   return job;
 }
 
-export async function readSource(context: SourceContext, name: string, actor: string): Promise<JobRow> {
+export async function readSource(context: SourceContext, name: string, actor: string, accept = false): Promise<JobRow> {
   const { store, clock, changes } = context;
   const job = await store.transaction(async (tx) => {
-    const begun = await enqueueRead(context, tx, name, actor);
+    const begun = await enqueueRead(context, tx, name, actor, accept);
     if (begun === undefined) throw new SerinError('CONFLICT', { detail: `${name} is being read`, hint: 'Wait for that read to end' });
-    await recordAudit(tx, { at: clock(), actor, action: 'source.read', subject: name, words: `read the source ${name}` });
+    await recordAudit(tx, {
+      at: clock(),
+      actor,
+      action: 'source.read',
+      subject: name,
+      words: `read the source ${name}${accept ? ', knowing that it shrank or has nothing' : ''}`,
+    });
     return begun;
   });
   changes.tell({ type: 'sources' });
@@ -98,7 +104,7 @@ export function createSourceSchedule(context: SourceContext, tickMs = 1000): Ser
       .where(and(eq(sources.enabled, true), isNull(sources.jobId), lte(sources.nextReadAt, clock())));
     for (const { name } of due) {
       try {
-        const job = await store.transaction((tx) => enqueueRead(context, tx, name, scheduler));
+        const job = await store.transaction((tx) => enqueueRead(context, tx, name, scheduler, false));
         if (job === undefined) continue;
         changes.tell({ type: 'sources' });
         changes.tell({ type: 'job', id: job.id });

@@ -58,7 +58,7 @@ export function createDataHandlers(context: DataHandlerContext): DataHandlers {
     },
     listSources: async () => ({ items: await listSources(db) }),
     setSource: async ({ body, actor }) => viewSource(await setSource(datasets, body, actor)),
-    readSource: async ({ params, actor }) => viewJob(await readSource(datasets, params.name, actor), clock()),
+    readSource: async ({ params, query, actor }) => viewJob(await readSource(datasets, params.name, actor, query.accept === 'true'), clock()),
     async removeSource({ params, actor }) {
       await removeSource(datasets, params.name, actor);
       return {};

@@ -109,11 +109,13 @@ async function ingestRecords(batch: Batch, request: IngestRequest, told: ChildTo
   const schema = known ?? inferSchema(profile, { spec });
   const before = reference === null || reference.profile === null ? undefined : decodeProfile(await readFile(reference.profile));
   if (profile.rows > 0) checkNamedColumns(spec, profile, problems);
+  const accepted = request.source?.accept === true;
   // A part of something is no smaller than it should be.
-  const anomalies = [
+  const found = [
     ...anomaliesOfProblems(problems),
     ...validate(profile, schema, before === undefined ? undefined : summarise(before, roles), { now, ...(mode === 'append' ? { shrinkMin: 0 } : {}) }),
   ];
+  const anomalies = found.map((one) => (accepted && isEmptyOrShrunk(one) ? { ...one, severity: 'warning' as const } : one));
   const rows = new Map(state.files.map((file) => [file.name, file.rows]));
   const label = profile.columns.find(({ name }) => name === profile.label);
   const result: IngestResult = {
@@ -132,8 +134,10 @@ async function ingestRecords(batch: Batch, request: IngestRequest, told: ChildTo
     columns: columnSummaries(profile, schema),
     ...listed(anomalies),
   };
+  const nothingMore = profile.rows === 0 && problems.total === 0 && (accepted || (mode === 'append' && reference !== null));
+  if (request.source !== null && nothingMore) return { result: { ...result, nothing: { ok: true, words: 'nothing new: what it brought has no record' } } };
   const missing = anomalies.find(isEmptyOrShrunk);
-  if (request.source !== null && missing !== undefined) return { result: { ...result, nothing: { ok: false, words: missing.words } } };
+  if (request.source !== null && !accepted && missing !== undefined) return { result: { ...result, nothing: { ok: false, words: missing.words } } };
   if (profile.rows === 0) {
     refuseProblems(problems);
     throw new SerinError('TRAINING_DATA_INSUFFICIENT', { detail: 'the files have no record' });
@@ -210,6 +214,8 @@ async function bring(
     secrets: (name) => process.env[name],
     policy: source.privateUrls ? anyAddress : publicOnly,
     sql: openSqlClient,
+    mode: request.mode,
+    accept: source.accept ? ['empty', 'shrunk'] : [],
     limits: { readBytesMax: source.bytesMax, fileBytesMax: source.bytesMax },
     onProgress: ({ files, bytes }) => told.progress({ stage: 'fetch', fraction: 0, message: `${files} files, ${bytes.toLocaleString('en')} bytes` }),
   });

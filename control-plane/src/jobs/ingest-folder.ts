@@ -21,6 +21,8 @@ export const ingestRequest = z.object({
       folders: z.array(z.string()),
       privateUrls: z.boolean(),
       bytesMax: z.number(),
+      /** A person knows that the source shrank, or has nothing. */
+      accept: z.boolean(),
     }),
   ),
   /** The newest version that may be used: what the batch is held against. */

@@ -32,5 +32,7 @@ export const trialParams = z.object({
 export const ingestParams = z.object({
   request: z.optional(digest),
   source: z.optional(z.string()),
+  /** That the source shrank, or has nothing, is what a person knows and wants. */
+  accept: z._default(z.boolean(), false),
   note: z._default(z.string(), ''),
 });

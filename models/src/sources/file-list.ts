@@ -35,6 +35,8 @@ export async function readFileList({ kind, list, take }: FileLister, before: Sou
 
   const isNew = ({ name, bytes, mark }: Listed): boolean => {
     const known = cursor.taken.get(name);
+    // Emptied once it was taken.
+    if (known !== undefined && bytes === 0 && context.mode === 'append') return false;
     return known === undefined || known.bytes !== bytes || known.mark !== mark;
   };
   const isSettled = ({ name, bytes, mark, settled }: Listed): boolean => {

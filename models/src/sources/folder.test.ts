@@ -79,7 +79,7 @@ test('links that lead out of the folder, hidden files and what the pattern leave
 
 test('a folder that is not there is an error, not an empty source', async () => {
   await rm(folder, { recursive: true });
-  await expect(read()).rejects.toMatchObject({ code: 'SOURCE_FAILED', detail: expect.stringContaining('the folder') as string });
+  await expect(read()).rejects.toMatchObject({ code: 'SOURCE_FAILED', detail: expect.stringContaining(`there is no folder ${folder}`) as string });
 });
 
 test('a file that is written to while it is read waits for the next read', async () => {

@@ -32,7 +32,9 @@ async function look(root: string, name: string): Promise<{ readonly file: string
 /** Files below a folder of this machine. */
 export const readFolder: SourceReader<'folder'> = async (settings, cursor, context) => {
   const root = await openFolder(settings.path).catch((error: unknown) => {
-    throw sourceFault(error instanceof SerinError ? (error.detail ?? error.message) : String(error), undefined, 'Check the path and who may read it');
+    const isMissing = error instanceof SerinError && error.code === 'NOT_FOUND';
+    const detail = isMissing ? `there is no folder ${settings.path}, or the server may not look into it` : asSerinError(error).message;
+    throw sourceFault(detail, error, 'Check the path and who may read it');
   });
   const matches = matchesGlob(settings.pattern ?? '**');
   const list = async (): Promise<Listed[]> => {

@@ -60,7 +60,7 @@ function withoutSecrets(error: SerinError, secrets: ReadonlySet<string>): SerinE
  * and the cursor of before is as good as it was.
  */
 export async function readSource(settings: SourceSettings, cursor: SourceCursor, options: ReadSourceOptions): Promise<SourceReading> {
-  const { into, policy = publicOnly, accept = [], signal, sql, onProgress, now = Date.now, pause = pauseFor } = options;
+  const { into, policy = publicOnly, mode = 'replace', accept = [], signal, sql, onProgress, now = Date.now, pause = pauseFor } = options;
   const limits = { ...sourceLimits, ...options.limits };
   const used = new Set<string>();
   let [bytes, files] = [0, 0];
@@ -68,6 +68,7 @@ export async function readSource(settings: SourceSettings, cursor: SourceCursor,
     into,
     limits,
     policy,
+    mode,
     accept,
     signal,
     sql,

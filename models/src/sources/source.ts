@@ -67,6 +67,8 @@ export interface SourceProgress {
   readonly bytes: number;
 }
 
+export type SourceMode = 'append' | 'replace';
+
 export interface ReadSourceOptions {
   /** Folder the files are written to. */
   readonly into: string;
@@ -76,6 +78,8 @@ export interface ReadSourceOptions {
   readonly policy?: AddressPolicy;
   /** How a database is reached; sources of queries are refused without. */
   readonly sql?: OpenSql;
+  /** Whether reads add up, so that what was taken may go, or each is all there is; the latter when left out. */
+  readonly mode?: SourceMode;
   /** Findings that a person has seen and accepts. */
   readonly accept?: readonly SourceFinding['kind'][];
   readonly signal?: AbortSignal | undefined;
@@ -86,7 +90,7 @@ export interface ReadSourceOptions {
 }
 
 /** One read as its reader sees it. */
-export interface SourceContext extends Required<Pick<ReadSourceOptions, 'into' | 'secrets' | 'policy' | 'accept' | 'now' | 'random' | 'pause'>> {
+export interface SourceContext extends Required<Pick<ReadSourceOptions, 'into' | 'secrets' | 'policy' | 'mode' | 'accept' | 'now' | 'random' | 'pause'>> {
   readonly limits: SourceLimits;
   readonly signal: AbortSignal | undefined;
   readonly sql: OpenSql | undefined;
@@ -153,22 +157,24 @@ export async function writeWholeFile<Result>(
   }
 }
 
-/** What is less than it was: nothing at all, or a small share. Undefined where all is well or a person accepts it. */
+/** A first read that brings nothing, or what is less than it was: nothing at all, or a small share. Undefined where all is well or a person accepts it. */
 export function findShrinking(
   what: string,
   before: number | undefined,
   now: number,
-  { limits, accept }: Pick<SourceContext, 'limits' | 'accept'>,
+  { limits, mode, accept }: Pick<SourceContext, 'limits' | 'mode' | 'accept'>,
 ): SourceFinding | undefined {
+  // Where reads add up, less than before is what is left once something was taken.
+  if (mode === 'append' && before !== undefined) return undefined;
   if (now === 0) {
     const had = before === undefined || before === 0 ? '' : `; it had ${before} ${what}`;
-    return accept.includes('empty') ? undefined : { kind: 'empty', words: `The source has no ${what}${had}. Nothing was taken.` };
+    return accept.includes('empty') ? undefined : { kind: 'empty', words: `The source has no ${what}${had}. Nothing was taken; if that is as it should be, accept it in a read by hand.` };
   }
   if (before === undefined || now >= before * limits.shrunkShare || accept.includes('shrunk')) return undefined;
   const percent = Math.round((100 * now) / before);
   return {
     kind: 'shrunk',
-    words: `The source has ${now} ${what}, ${percent} % of the ${before} it had; at least ${Math.round(limits.shrunkShare * 100)} % are expected. Nothing was taken.`,
+    words: `The source has ${now} ${what}, ${percent} % of the ${before} it had; at least ${Math.round(limits.shrunkShare * 100)} % are expected. Nothing was taken; if that is as it should be, accept it in a read by hand.`,
   };
 }
 

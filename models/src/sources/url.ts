@@ -51,10 +51,15 @@ export const readUrl: SourceReader<'url'> = async (settings, cursor, context) =>
     const { etag, 'last-modified': modified } = stored.headers;
     const time = modified === undefined ? Number.NaN : Date.parse(modified);
     const { file, sha256, bytes } = stored;
+    const next = { kind: 'url', url: tellUrl(url), ...(etag === undefined ? {} : { etag }), ...(modified === undefined ? {} : { modified }), sha256, bytes };
+    if (bytes === 0) {
+      await rm(file, { force: true });
+      return nothingNew(next, `${name} is empty.`);
+    }
     context.countFile();
     return {
       files: [{ name, file, sha256, bytes, ...(Number.isNaN(time) ? {} : { time }) }],
-      cursor: { kind: 'url', url: tellUrl(url), ...(etag === undefined ? {} : { etag }), ...(modified === undefined ? {} : { modified }), sha256, bytes },
+      cursor: next,
       findings: [],
       words: `${name}: ${bytes} bytes, ${before === undefined ? 'new' : 'changed'}.`,
     };

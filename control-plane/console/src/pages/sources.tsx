@@ -72,7 +72,7 @@ function SourceRow({ source, withDataset, onChange, onRemove }: { source: Source
   const mayRead = useRefusal('readSource');
   const mayChange = useRefusal('setSource');
   const read = useAction<ModelName, 'readSource'>(
-    (name) => api('readSource', { params: { name } }),
+    (name) => api('readSource', { params: { name }, query: {} }),
     (job, client) => {
       rememberJob(job, client);
       showDone(`Reading ${source.name}`, 'What it brings is checked before it becomes a version.');

@@ -130,12 +130,17 @@ export const sourceGroup: Group = {
     ),
     read: command(
       'Read a source now',
-      { name: { type: 'positional', required: true, description: 'the source' }, ...waitArg, ...timeoutArg },
+      {
+        name: { type: 'positional', required: true, description: 'the source' },
+        accept: { type: 'boolean', description: 'also where it shrank or has nothing: that is as it should be' },
+        ...waitArg,
+        ...timeoutArg,
+      },
       async (args, session): Promise<ExitCode> => {
         const { api, world, say, showOne } = session;
         const name = sourceName(args.name);
         const timeoutMs = readWhole(args['timeout-s'], '--timeout-s', 1, 31_536_000) * 1000;
-        const job = await api('readSource', { params: { name } });
+        const job = await api('readSource', { params: { name }, query: args.accept === true ? { accept: 'true' } : {} });
         if (!args.wait) {
           say(goesOn(job.id));
           return exitCodes.ok;

@@ -115,8 +115,9 @@ export const dataRoutes = {
     method: 'POST',
     path: '/api/sources/:name/read',
     access: 'operator',
-    summary: 'Read a source now',
+    summary: 'Read a source now; with accept also where it shrank or has nothing',
     params: byName,
+    query: z.object({ accept: z.optional(z.enum(['true', 'false'])) }),
     reply: job,
   },
   removeSource: {

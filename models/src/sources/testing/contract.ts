@@ -118,6 +118,27 @@ export function sourceContract(name: string, openFixture: () => Promise<SourceFi
       expect(await said(accepted)).toContain('short');
     });
 
+    test('where reads add up, what is gone or less was taken: nothing new, and what comes next is read', async () => {
+      const names = items === 'many' ? ['1', '2', '3', '4', '5'] : ['1'];
+      const append = { mode: 'append' } as const;
+      expect((await read(null, append).catch(() => undefined))?.findings ?? [{ kind: 'empty' }]).toMatchObject([{ kind: 'empty' }]);
+      for (const item of names) await fixture.put(`${item}.csv`, `long content of ${item} that will be gone`);
+      const first = await read(null, append);
+      // To a source that is asked for what is new alone an emptied item is a new one.
+      const empty = async (): Promise<void> => (incremental ? undefined : fixture.put('1.csv', ''));
+      await empty();
+      const emptied = await read(first.cursor, append);
+      expect(emptied).toMatchObject({ files: [], findings: [] });
+      await fixture.clear();
+      if (items === 'one') await empty();
+      const gone = await read(emptied.cursor, append);
+      expect(gone).toMatchObject({ files: [], findings: [] });
+      await fixture.put('1.csv', 'next');
+      const next = await read(gone.cursor, append);
+      expect(next.findings).toEqual([]);
+      expect(await said(next)).toContain('next');
+    });
+
     test('a source that does not answer ends with a code, and leaves nothing behind', async () => {
       if (fixture.stall === undefined) return;
       await fixture.put('first.csv', 'alpha');
