@@ -168,7 +168,9 @@ export function findShrinking(
   if (mode === 'append' && before !== undefined) return undefined;
   if (now === 0) {
     const had = before === undefined || before === 0 ? '' : `; it had ${before} ${what}`;
-    return accept.includes('empty') ? undefined : { kind: 'empty', words: `The source has no ${what}${had}. Nothing was taken; if that is as it should be, accept it in a read by hand.` };
+    return accept.includes('empty')
+      ? undefined
+      : { kind: 'empty', words: `The source has no ${what}${had}. Nothing was taken; if that is as it should be, accept it in a read by hand.` };
   }
   if (before === undefined || now >= before * limits.shrunkShare || accept.includes('shrunk')) return undefined;
   const percent = Math.round((100 * now) / before);
