@@ -143,7 +143,7 @@ function isBeyondChance({ alpha, schema, reference }: Check, name: string, unsee
   const lnAlpha = Math.log(alpha / unseen.length);
   if (unseen.some(({ count }) => lnChanceOfNew(count, present, rows) < lnAlpha)) return true;
   if (before?.values == null) return false;
-  // The share of what was never seen is about that of what was seen once (Good 1953).
+  // The share of what was never seen is about that of what was seen once (Good 1953): an approximation.
   const once = before.values.filter(({ count }) => count === 1).length;
   const total = unseen.reduce((sum, { count }) => sum + count, 0);
   return exceeds(total, present, shareAtMost(once + 1, rows, alpha), alpha);

@@ -2,7 +2,7 @@ import { bisect, lnBeta, lnGammaQ } from '@serin/stats/special-functions';
 
 /**
  * The tests behind what is reported, each with its rate of false alarms for records that are drawn independently. They hold at
- * any number of records: none is a rule of thumb for large ones.
+ * any number of records, but for those that say they are approximations.
  */
 
 /** Of one validation, over all columns and checks that chance can set off: each of k tests gets a k-th (Bonferroni). */
@@ -57,7 +57,7 @@ export const gapByChance = (one: number, other: number, alpha: number): number =
 
 const expectedMin = 10;
 
-/** ln of the p-value that two counts of the same levels are of one distribution; rare levels are taken together. */
+/** ln of the p-value that two counts of the same levels are of one distribution; rare levels are taken together. Pearson's test: an approximation for many records. */
 export function lnSameLevels(one: readonly number[], other: readonly number[]): number {
   const [n, m] = [one, other].map((counts) => counts.reduce((total, count) => total + count, 0)) as [number, number];
   if (n === 0 || m === 0) return 0;
@@ -78,7 +78,7 @@ export function lnSameLevels(one: readonly number[], other: readonly number[]): 
   return lnGammaQ((cells.length - 1) / 2, statistic / 2);
 }
 
-/** How large a correlation of `count` pairs is certain to be (Fisher's z). */
+/** How large a correlation of `count` pairs is as good as certain to be (Fisher's z): an approximation for many pairs of normal values. */
 export function correlationAtLeast(correlation: number, count: number, deviations: number): number {
   return count <= 3 ? 0 : Math.tanh(Math.atanh(Math.min(Math.abs(correlation), 1 - 1e-12)) - deviations / Math.sqrt(count - 3));
 }

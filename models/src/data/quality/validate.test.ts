@@ -108,8 +108,11 @@ async function leaksOf(seed: string, count: number, right: number, classes: numb
   return validate(profile, inferSchema(profile, { spec: { label: 'label' } })).flatMap(({ kind, column }) => (kind === 'label-leak' ? [column ?? ''] : []));
 }
 
-test.each([30, 100, 300, 1000])('an honest column, right in 97 of 100 cases, is never taken for a leak of the label (%i records)', async (count) => {
-  for (let seed = 0; seed < 10; seed += 1) expect(await leaksOf(`honest/${seed}`, count, 0.94, 2)).toEqual([]);
+test.each(
+  // Where it is not right it guesses between the two classes. What is promised is 95; one that is a little better is spared by the limit of 1 %.
+  [0.9, 0.94].flatMap((right) => [30, 100, 300, 1000].map((count) => [100 * (right + (1 - right) / 2), count, right] as const)),
+)('an honest column, right in %i of 100 cases, is not taken for a leak of the label (%i records)', async (_, count, right) => {
+  for (let seed = 0; seed < 10; seed += 1) expect(await leaksOf(`honest/${seed}`, count, right, 2)).toEqual([]);
 });
 
 test('a perfect column is a leak once there are some 250 records a class, and not before', async () => {

@@ -145,7 +145,7 @@ const lowestClasses = 0.05;
 
 /**
  * A column that tells the label almost always by itself is more often made from it than a good measure. It is reported when
- * at most 1 % of the sample is told wrong and a column that errs in 5 % of every class would hardly ever do as well.
+ * at most 1 % of the sample is told wrong and a column that errs in 5 % of every class would hardly ever do as well: that share is what is promised to honest columns.
  */
 function checkLeak(check: Check, { telling }: ColumnProfile, { name, role }: SchemaColumn): void {
   if (telling === null || role !== 'feature' || !isLeak(telling, check.alpha)) return;
