@@ -13,6 +13,7 @@ const reply: RecordReply = {
   value: undefined,
   probabilities: [0.75, 0.25],
   reasons: [{ name: 'age', given: '41', contribution: 0.5 }],
+  unread: [],
   ms: 0.1,
 };
 
@@ -51,6 +52,7 @@ test('a record is answered by the model of that name, with reasons where they ar
   const plain = await send('/predict/churn', '{"age": 41}');
   expect(plain).toMatchObject({ status: 200, body: { prediction: 'stays', confidence: 0.75, probabilities: [0.75, 0.25], model: 'churn', version: 3 } });
   expect(plain.body).not.toHaveProperty('reasons');
+  expect(plain.body).not.toHaveProperty('unread');
   const explained = await send('/predict/churn?reasons=5', '{"age": 41}');
   expect(explained.body.reasons).toEqual([{ name: 'age', given: '41', contribution: 0.5 }]);
   expect(asked).toEqual([
@@ -60,8 +62,9 @@ test('a record is answered by the model of that name, with reasons where they ar
 });
 
 test('a regression answers with its value', async () => {
-  const { send } = await begin(() => ({ ...reply, label: undefined, confidence: undefined, value: 12.5, probabilities: [] }));
-  const { body } = await send('/predict/price', '{}');
+  const { send } = await begin(() => ({ ...reply, label: undefined, confidence: undefined, value: 12.5, probabilities: [], unread: ['romos'] }));
+  const { body } = await send('/predict/price', '{"romos": 3}');
+  expect(body.unread).toEqual(['romos']);
   expect(body.prediction).toBe(12.5);
   expect(body).not.toHaveProperty('confidence');
 });

@@ -27,6 +27,7 @@ export async function predict(request: IncomingMessage, ask: Ask): Promise<objec
     version: reply.version,
     ms: reply.ms,
     ...(reasons === 0 ? {} : { reasons: reply.reasons }),
+    ...(reply.unread.length === 0 ? {} : { unread: reply.unread }),
   };
 }
 

@@ -158,6 +158,8 @@ export interface RecordReply {
   value: number | undefined;
   probabilities: readonly number[];
   reasons: readonly RecordReason[];
+  /** Fields of the record that the model does not know: a misspelt one is a missing one. */
+  unread: readonly string[];
   ms: number;
 }
 

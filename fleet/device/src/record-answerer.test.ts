@@ -119,7 +119,8 @@ test('a bundle whose records could not become its inputs, or whose trees are not
 
 test('an answer is a value where the model has no classes', async () => {
   const model = await recordModel(customers, async () => ({ value: { dtype: 'float32', shape: [1, 1], data: Float32Array.of(12.5) } }), { labels: [] });
-  expect(await replyTo(model, {}, 0)).toMatchObject({ value: 12.5, label: undefined, confidence: undefined });
+  const reply = await replyTo(model, { age: 3, agee: 4, plan: null }, 0);
+  expect(reply).toMatchObject({ value: 12.5, label: undefined, confidence: undefined, unread: ['agee'] });
   const silent = await recordModel(customers, async () => ({}));
   await expect(replyTo(silent, {}, 0)).rejects.toMatchObject({ code: 'MODEL_INVALID' });
 });

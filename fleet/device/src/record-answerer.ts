@@ -27,11 +27,14 @@ export function requireRecordInput({ manifest, preprocessing, explainer }: Omit<
   if (preprocessing.kind === 'table' && explainer !== undefined) requireTreesOf(preprocessing, explainer);
 }
 
+const unreadMax = 20;
+
 /** A model of tables or texts, ready to be asked about one record after the other. */
 export class RecordAnswerer {
   readonly prepare: RecordPreparer;
   readonly #model: RecordModel;
   readonly #reasons: ReasonFinder;
+  readonly #fields: ReadonlySet<string>;
 
   constructor(model: RecordModel) {
     const { preprocessing } = model;
@@ -39,6 +42,7 @@ export class RecordAnswerer {
     this.prepare = recordPreparer(preprocessing);
     this.#model = model;
     const { manifest, explainer, session } = model;
+    this.#fields = new Set((preprocessing.kind === 'table' ? preprocessing.columns : preprocessing.fields).map(({ name }) => name));
     this.#reasons = reasonFinder({ preprocessing, explainer, session, labels: manifest.labels.length });
   }
 
@@ -59,6 +63,9 @@ export class RecordAnswerer {
       ...(value === undefined ? { label: manifest.labels[label] ?? String(label), confidence, value } : { label: undefined, confidence: undefined, value }),
       probabilities,
       reasons: reasons === 0 ? [] : await this.#reasons(record, prepared, answer, reasons),
+      unread: Object.keys(record)
+        .filter((name) => !this.#fields.has(name))
+        .slice(0, unreadMax),
       ms,
     };
   }

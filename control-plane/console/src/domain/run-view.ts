@@ -52,9 +52,6 @@ export function formatDifference(metric: string, difference: number | null): str
   return `${sign}${formatNumber(Math.abs(difference))}`;
 }
 
-export const runDurationMs = ({ createdAt, finishedAt }: Pick<Run, 'createdAt' | 'finishedAt'>, now: number): number =>
-  Math.max(0, (finishedAt ?? now) - createdAt);
-
 export function cachedWords({ stages }: Pick<Run, 'stages'>): string {
   const used = stages.filter(({ state }) => state !== 'skipped');
   return cachedOf(used.filter(({ state }) => state === 'cached').length, used.length);
