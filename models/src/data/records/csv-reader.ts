@@ -1,8 +1,10 @@
 import { isUtf8 } from 'node:buffer';
 
 import { addProblem, type ProblemKind } from '../problems.ts';
-import { batchRows, type Cell, type RecordBatch } from './batch.ts';
-import { detectDelimiter, hasDecimalCommas, suspectDelimiter, withDecimalPoint, type CsvDelimiter } from './csv-dialect.ts';
+import { batchRows, type RecordBatch } from './batch.ts';
+import { closeBatch, openBatch, putRow, type OpenBatch } from './csv-batch.ts';
+import { detectDelimiter, hasDecimalCommas, suspectDelimiter, type CsvDelimiter } from './csv-dialect.ts';
+import { faultOf, reasonToLeave, type Tally } from './csv-fault.ts';
 import { headerNames } from './csv-header.ts';
 import { chunkOf, emptyRow, readRow, syntaxOf, type Chunk, type RowCells, type Syntax } from './csv-row.ts';
 import type { ReadCsvOptions } from './csv.ts';
@@ -15,11 +17,6 @@ const fieldBytesMax = 2 ** 20;
 const batchCells = 2 ** 18;
 const batchBytes = 8 * 2 ** 20;
 const rowsMax = 2 ** 31 - 2;
-/** A file with as many broken rows, more than sound ones, is not what it was taken for. */
-const faultyRows = 1000;
-/** Each may have been looked for over the whole length of a row. */
-const openQuotesMax = 100;
-
 const decoders: Record<string, Syntax['decode']> = {
   'utf-8': (bytes, start, end) => (isUtf8(bytes.subarray(start, end)) ? bytes.toString('utf8', start, end) : undefined),
   'windows-1252': (bytes, start, end) => decodeWestern(bytes.subarray(start, end)),
@@ -48,9 +45,7 @@ export function openCsvReader(name: string, encoding: TextEncoding, options: Rea
   let told = false;
   let batch: OpenBatch | undefined;
   let number = 0;
-  let faults = 0;
-  let openQuotes = 0;
-  let sound = 0;
+  const tally: Tally = { sound: 0, faulty: 0, openQuotes: 0 };
   let stopped = false;
   /** Inside a row that is too long: everything up to its end is passed over. */
   let skipping = false;
@@ -104,42 +99,26 @@ export function openCsvReader(name: string, encoding: TextEncoding, options: Rea
     return at;
   }
 
-  /** What is wrong with the row that was read; true when it is sound. */
-  function check(width: number, from: number): boolean {
-    const { fault, count } = row;
-    if (fault === undefined && count === width) return true;
-    const column = layout?.names[row.faultField] ?? `column ${row.faultField + 1}`;
-    if (fault === 'quote-open') report('quote', `a quote in ${column} is opened and never closed`, number);
-    else if (fault === 'quote-text') report('quote', `in ${column} there is something behind the closing quote; quotes within a field are doubled`, number);
-    else if (fault === 'encoding') {
-      report('encoding', `${column} is not UTF-8: ${shown(buffer, from, had)}; set encoding: 'windows-1252' if that is what the file has`, number);
-    } else if (fault === 'zero-byte') report('encoding', `${column} has a byte that is zero; the file is damaged or not text`, number);
-    else if (fault === 'field-long') report('too-large', `${column} has more than ${fieldBytesMax} bytes`, number);
-    else report('row-ragged', `it has ${count} field${count === 1 ? '' : 's'}, the header ${width}; a field with the delimiter in it needs quotes`, number);
-    faults += 1;
-    if (fault === 'quote-open' || fault === 'quote-text') openQuotes += 1;
-    if (openQuotes >= openQuotesMax && openQuotes > sound) stop('quote', `it was left at row ${number}: quotes are wrong in ${openQuotes} rows`);
-    else if (faults >= faultyRows && faults > sound) stop('format', `it was left at row ${number}: ${faults} of its rows are wrong, ${sound} are not`);
+  /** Whether the row that was read is sound; what is wrong with it is told. */
+  function check(names: readonly string[], from: number): boolean {
+    if (row.fault === undefined && row.count === names.length) return true;
+    const [kind, detail] = faultOf(row, names, shown(buffer, from, had), fieldBytesMax);
+    report(kind, detail, number);
+    tally.faulty += 1;
+    if (kind === 'quote') tally.openQuotes += 1;
+    const reason = reasonToLeave(tally, number);
+    if (reason !== undefined) stop(...reason);
     return false;
   }
 
   function finish(open: OpenBatch): RecordBatch {
-    const { names } = layout as Layout;
-    const columns = open.rows === open.size ? open.columns : open.columns.map((column) => column.slice(0, open.rows));
+    const { names, syntax } = layout as Layout;
     if (!told) {
       told = true;
-      decimalComma ??= (layout as Layout).syntax.delimiter !== comma && columns.some((column) => hasDecimalCommas(column, open.rows));
-      options.onDialect?.({ encoding, delimiter: String.fromCharCode((layout as Layout).syntax.delimiter) as CsvDelimiter, decimalComma, names });
+      decimalComma ??= syntax.delimiter !== comma && open.columns.some((column) => hasDecimalCommas(column, open.rows));
+      options.onDialect?.({ encoding, delimiter: String.fromCharCode(syntax.delimiter) as CsvDelimiter, decimalComma, names });
     }
-    if (decimalComma === true) {
-      for (const column of columns) {
-        for (let at = 0; at < column.length; at += 1) {
-          const cell = column[at];
-          if (typeof cell === 'string') column[at] = withDecimalPoint(cell);
-        }
-      }
-    }
-    return { file: name, names, columns, rows: open.rows, numbers: open.numbers.subarray(0, open.rows) };
+    return closeBatch(open, name, names, decimalComma === true);
   }
 
   function* take(piece: Buffer, isLast: boolean): Generator<RecordBatch> {
@@ -161,11 +140,11 @@ export function openCsvReader(name: string, encoding: TextEncoding, options: Rea
       const next = readRow(chunk, at, isLast, row, syntax);
       if (next < 0) break;
       number += 1;
-      if (!isBlank(row) && check(names.length, at)) {
+      if (!isBlank(row) && check(names, at)) {
         batch ??= openBatch(names.length, most);
-        put(batch, row, number);
+        putRow(batch, row, number);
         batch.bytes += next - at;
-        sound += 1;
+        tally.sound += 1;
         if (batch.rows === most || batch.bytes >= batchBytes) {
           yield finish(batch);
           batch = undefined;
@@ -199,29 +178,6 @@ export function openCsvReader(name: string, encoding: TextEncoding, options: Rea
 }
 
 const comma = 44;
-
-interface OpenBatch {
-  readonly columns: Cell[][];
-  readonly numbers: Int32Array;
-  readonly size: number;
-  rows: number;
-  bytes: number;
-}
-
-const openBatch = (width: number, size: number): OpenBatch => ({
-  columns: Array.from({ length: width }, () => Array.from<Cell>({ length: size }).fill(null)),
-  numbers: new Int32Array(size),
-  size,
-  rows: 0,
-  bytes: 0,
-});
-
-function put(batch: OpenBatch, { cells }: RowCells, number: number): void {
-  const { columns, rows } = batch;
-  for (let at = 0; at < columns.length; at += 1) (columns[at] as Cell[])[rows] = cells[at] as Cell;
-  batch.numbers[rows] = number;
-  batch.rows = rows + 1;
-}
 
 /** Spreadsheets leave rows of nothing but delimiters behind. */
 function isBlank({ cells, count, fault }: RowCells): boolean {
