@@ -120,16 +120,16 @@ function sortFloats(values: Float32Array): Float32Array {
   return new Float32Array(keys.buffer);
 }
 
-/** Writes the bin of every value; what is missing gets the bin behind the last. `into` has a place every `stride` bytes. */
-export function binNumbers(column: Float32Array, bounds: Float32Array, into: Uint8Array, at: number, stride: number): void {
+/** Writes the bin of every value; what is missing gets the bin behind the last. */
+export function binNumbers(column: Float32Array, bounds: Float32Array, into: Uint8Array): void {
   const padded = new Float32Array(256).fill(Infinity);
   padded.set(bounds);
   const missing = bounds.length + 1;
-  for (let row = 0, place = at; row < column.length; row += 1, place += stride) {
+  for (let row = 0; row < column.length; row += 1) {
     const value = column[row] as number;
     let bin = 0;
     for (let half = 128; half > 0; half >>>= 1) if (value > (padded[bin + half - 1] as number)) bin += half;
-    into[place] = Number.isNaN(value) ? missing : bin;
+    into[row] = Number.isNaN(value) ? missing : bin;
   }
 }
 
@@ -142,12 +142,12 @@ export function binnedLevels(column: Float32Array, levels: number, binsMax: numb
   return Int32Array.from(seen).sort();
 }
 
-export function binCategories(column: Float32Array, levels: number, binned: Int32Array, into: Uint8Array, at: number, stride: number): void {
+export function binCategories(column: Float32Array, levels: number, binned: Int32Array, into: Uint8Array): void {
   const missing = binned.length;
   const binOf = new Uint8Array(levels).fill(missing);
   binned.forEach((level, bin) => (binOf[level] = bin));
-  for (let row = 0, place = at; row < column.length; row += 1, place += stride) {
+  for (let row = 0; row < column.length; row += 1) {
     const value = column[row] as number;
-    into[place] = value >= 0 && value < levels ? (binOf[Math.trunc(value)] as number) : missing;
+    into[row] = value >= 0 && value < levels ? (binOf[Math.trunc(value)] as number) : missing;
   }
 }

@@ -15,8 +15,6 @@ export interface BinLayout {
   readonly begins: readonly number[];
   readonly strides: readonly number[];
   readonly bytes: number;
-  readonly blockOf: Int32Array;
-  readonly placeOf: Int32Array;
 }
 
 export function layBins(features: number, rows: number, threads: number): BinLayout {
@@ -30,26 +28,27 @@ export function layBins(features: number, rows: number, threads: number): BinLay
     begins.push(bytes);
     bytes += stride * rows;
   }
-  const blockOf = Int32Array.from({ length: features }, (_, feature) => feature % threads);
-  const placeOf = Int32Array.from({ length: features }, (_, feature) => Math.floor(feature / threads));
-  return { threads, features: blocks, begins, strides, bytes, blockOf, placeOf };
+  return { threads, features: blocks, begins, strides, bytes };
 }
 
 /** Sorts the values of this thread's features into bins. */
-export function fillBins({ train, levels, options, bins, binCounts, hasMissing, binEdges }: TreeJob, layout: BinLayout, crew: Crew): void {
+export function fillBins({ train, levels, options, bins, columns, binCounts, binEdges }: TreeJob, layout: BinLayout, crew: Crew): void {
   const { rows, values } = train;
   const [begin, stride] = [layout.begins[crew.index] as number, layout.strides[crew.index] as number];
   (layout.features[crew.index] as Int32Array).forEach((feature, place) => {
     const column = values.subarray(feature * rows, (feature + 1) * rows);
+    const binned = columns.subarray(feature * rows, (feature + 1) * rows);
     const levelCount = levels[feature] as number;
     const edges = levelCount > 0 ? binnedLevels(column, levelCount, options.binsMax) : boundsOf(column, options.binsMax);
     const count = levelCount > 0 ? edges.length : edges.length + 1;
-    if (edges instanceof Int32Array) binCategories(column, levelCount, edges, bins, begin + place, stride);
-    else binNumbers(column, edges, bins, begin + place, stride);
+    if (edges instanceof Int32Array) binCategories(column, levelCount, edges, binned);
+    else binNumbers(column, edges, binned);
     binEdges.set(edges, feature * binPlaces);
     binCounts[feature] = count;
-    let missing = 0;
-    for (let at = begin + place, row = 0; row < rows && missing === 0; at += stride, row += 1) if (bins[at] === count) missing = 1;
-    hasMissing[feature] = missing;
+    spread(binned, bins, begin + place, stride);
   });
+}
+
+function spread(column: Uint8Array, into: Uint8Array, begin: number, stride: number): void {
+  for (let row = 0, at = begin; row < column.length; row += 1, at += stride) into[at] = column[row] as number;
 }

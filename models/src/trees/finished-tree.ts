@@ -1,7 +1,7 @@
 import type { TreeNodes } from '@serin/inference/trees/ensemble';
 
 import { binPlaces } from './histogram.ts';
-import type { Growth } from './grower.ts';
+import type { Growth } from './growth.ts';
 import { gradientOf, hessianOf, type Scales } from './packed-sums.ts';
 import { byCategory, isInMask, scoreOf, split } from './split-search.ts';
 import type { TreeJob } from './tree-job.ts';
@@ -29,7 +29,7 @@ export function finishTree(job: TreeJob, growth: Growth, scales: Scales): TreeNo
       tree.value[at] = job.leafValues[node] as number;
       return;
     }
-    const best = growth.splits.subarray(node * split.fields, (node + 1) * split.fields);
+    const best = growth.splits[node] as Float64Array;
     const [feature, bin] = [best[split.feature] as number, best[split.bin] as number];
     tree.feature[at] = feature;
     tree.missingLeft[at] = best[split.restLeft] as number;

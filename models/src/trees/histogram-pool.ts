@@ -1,5 +1,5 @@
 import type { BinLayout } from './bin-layout.ts';
-import type { Growth } from './grower.ts';
+import type { Growth } from './growth.ts';
 import { addRows, binPlaces, groupFeatures } from './histogram.ts';
 import type { TreeJob } from './tree-job.ts';
 

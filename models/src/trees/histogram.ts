@@ -98,24 +98,22 @@ export function countRows(
   }
 }
 
+/** How many rows have a bin that goes left. The feature's bins begin at `begin`. */
+export function countLeft(rows: Int32Array, from: number, to: number, bins: Uint8Array, begin: number, isLeft: Int32Array): number {
+  let count = 0;
+  for (let at = from; at < to; at += 1) count = (count + (isLeft[bins[begin + (rows[at] as number)] as number] as number)) | 0;
+  return count;
+}
+
 /** Puts the rows whose bin goes left before the others, both in the order they had; returns where the others begin. */
-export function partition(
-  rows: Int32Array,
-  from: number,
-  to: number,
-  bins: Uint8Array,
-  begin: number,
-  stride: number,
-  isLeft: Int32Array,
-  spare: Int32Array,
-): number {
+export function partition(rows: Int32Array, from: number, to: number, bins: Uint8Array, begin: number, isLeft: Int32Array, spare: Int32Array): number {
   let left = from;
   for (let at = from; at < to; at += 1) {
     const row = rows[at] as number;
     // Both are written and one of them counts: nobody can guess where a row goes, least of all the processor.
     rows[left] = row;
     spare[at - left] = row;
-    left = (left + (isLeft[bins[begin + Math.imul(row, stride)] as number] as number)) | 0;
+    left = (left + (isLeft[bins[begin + row] as number] as number)) | 0;
   }
   rows.set(spare.subarray(0, to - left), left);
   return left;

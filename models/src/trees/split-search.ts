@@ -1,4 +1,4 @@
-import { packing, unpacking } from './packed-sums.ts';
+import { hessianOf, packing, unpacking } from './packed-sums.ts';
 
 /** A split that might be made, as numbers in a row: threads show each other theirs. */
 export const split = { score: 0, feature: 1, bin: 2, restLeft: 3, leftSum: 4, maskAt: 5, fields: 5 + 8 } as const;
@@ -30,36 +30,45 @@ const fewLevels = 4;
 
 export const scoreOf = (gradient: number, hessian: number, l2: number): number => (gradient * gradient) / (hessian + l2);
 
-/** Improves on `best` with splits by a number that is never missing. Values lie in `bins` bins from `at` on. */
-export function searchNumber(
-  sums: Float64Array,
-  at: number,
-  bins: number,
-  { sum, rows, counts }: SearchedLeaf,
-  terms: SearchTerms,
-  feature: number,
-  best: Float64Array,
-): void {
-  const { l2, hessianMin, leafRowsMin } = terms;
+/**
+ * Improves on `best` with splits by a number. Values lie in `bins` bins from `at` on; what is missing lies in the bin behind
+ * and goes to either side.
+ */
+export function searchNumber(sums: Float64Array, at: number, bins: number, leaf: SearchedLeaf, terms: SearchTerms, feature: number, best: Float64Array): void {
+  const missing = sums[at + bins] as number;
+  if (leaf.counts !== undefined) searchCounted(sums, at, bins, leaf, terms, feature, best);
+  else if (missing === 0) searchPresent(sums, at, bins, leaf.sum, terms, feature, best);
+  else searchMissing(sums, at, bins, leaf.sum, terms, feature, best);
+}
+
+/** A share of a score that no rounding reaches: what is worse by more than that is not worth dividing for. */
+const hopeless = 1 - 1e-9;
+
+/*
+ * Both of these run over every bin of every leaf and are most of what a search costs. A product tells where a score cannot
+ * be the best: dividing takes longer. Empty bins are not left out: they repeat the score before, which is not better, and
+ * are hard to guess.
+ */
+
+function searchPresent(sums: Float64Array, at: number, bins: number, sum: number, { l2, hessianMin }: SearchTerms, feature: number, best: Float64Array): void {
   const gradients = Math.floor(sum * unpacking);
   const hessians = sum - gradients * packing;
   let top = best[split.score] as number;
-  let [where, topSum] = [-1, 0];
+  let where = -1;
+  let topSum = 0;
   let left = 0;
-  let rowsLeft = 0;
   for (let bin = 0; bin < bins - 1; bin += 1) {
-    const found = sums[at + bin] as number;
-    if (counts !== undefined) rowsLeft += counts[at + bin] as number;
-    if (found === 0) continue;
-    left += found;
+    left += sums[at + bin] as number;
     const gl = Math.floor(left * unpacking);
     const hl = left - gl * packing;
     if (hl < hessianMin) continue;
     const hr = hessians - hl;
     if (hr < hessianMin) break;
-    if (counts !== undefined && (rowsLeft < leafRowsMin || rows - rowsLeft < leafRowsMin)) continue;
     const gr = gradients - gl;
-    const score = (gl * gl) / (hl + l2) + (gr * gr) / (hr + l2);
+    const dl = hl + l2;
+    const dr = hr + l2;
+    if (gl * gl * dr + gr * gr * dl <= top * hopeless * (dl * dr)) continue;
+    const score = (gl * gl) / dl + (gr * gr) / dr;
     if (score > top) {
       top = score;
       where = bin;
@@ -67,7 +76,77 @@ export function searchNumber(
     }
   }
   // What will be missing one day goes where most rows go.
-  if (where >= 0) keep(best, top, feature, where, 2 * (topSum - Math.floor(topSum * unpacking) * packing) >= hessians, topSum);
+  if (where >= 0) keep(best, top, feature, where, 2 * hessianOf(topSum) >= hessians, topSum);
+}
+
+function searchMissing(sums: Float64Array, at: number, bins: number, sum: number, { l2, hessianMin }: SearchTerms, feature: number, best: Float64Array): void {
+  const gradients = Math.floor(sum * unpacking);
+  const hessians = sum - gradients * packing;
+  const missing = sums[at + bins] as number;
+  const gm = Math.floor(missing * unpacking);
+  const hm = missing - gm * packing;
+  let top = best[split.score] as number;
+  let where = -1;
+  let topSum = 0;
+  let isMissingLeft = false;
+  let left = 0;
+  for (let bin = 0; bin < bins; bin += 1) {
+    left += sums[at + bin] as number;
+    let gl = Math.floor(left * unpacking);
+    let hl = left - gl * packing;
+    let hr = hessians - hl;
+    if (hr < hessianMin) break;
+    if (hl >= hessianMin) {
+      const gr = gradients - gl;
+      const dl = hl + l2;
+      const dr = hr + l2;
+      if (gl * gl * dr + gr * gr * dl > top * hopeless * (dl * dr)) {
+        const score = (gl * gl) / dl + (gr * gr) / dr;
+        if (score > top) {
+          top = score;
+          where = bin;
+          topSum = left;
+          isMissingLeft = false;
+        }
+      }
+    }
+    // Whole numbers: the parts of a sum are the sums of the parts.
+    gl += gm;
+    hl += hm;
+    hr -= hm;
+    if (hl < hessianMin || hr < hessianMin || bin === bins - 1) continue;
+    const gr = gradients - gl;
+    const dl = hl + l2;
+    const dr = hr + l2;
+    if (gl * gl * dr + gr * gr * dl <= top * hopeless * (dl * dr)) continue;
+    const score = (gl * gl) / dl + (gr * gr) / dr;
+    if (score > top) {
+      top = score;
+      where = bin;
+      topSum = left + missing;
+      isMissingLeft = true;
+    }
+  }
+  if (where >= 0) keep(best, top, feature, where, isMissingLeft, topSum);
+}
+
+/** Where leaves' sizes must be exact: seldom, so that nothing but the order of the tries matters. */
+function searchCounted(sums: Float64Array, at: number, bins: number, leaf: SearchedLeaf, terms: SearchTerms, feature: number, best: Float64Array): void {
+  const missing = sums[at + bins] as number;
+  const { counts } = leaf;
+  let left = 0;
+  let rowsLeft = 0;
+  let where = -1;
+  for (let bin = 0; bin < (missing === 0 ? bins - 1 : bins); bin += 1) {
+    const found = sums[at + bin] as number;
+    rowsLeft += counts?.[at + bin] ?? 0;
+    if (found === 0) continue;
+    left += found;
+    if (consider(left, rowsLeft, leaf, terms, terms.l2, feature, bin, false, best)) where = bin;
+    if (missing === 0 || bin === bins - 1) continue;
+    consider(left + missing, rowsLeft + (counts?.[at + bins] ?? 0), leaf, terms, terms.l2, feature, bin, true, best);
+  }
+  if (missing === 0 && where >= 0) best[split.restLeft] = 2 * hessianOf(best[split.leftSum] as number) >= hessianOf(leaf.sum) ? 1 : 0;
 }
 
 function keep(best: Float64Array, score: number, feature: number, bin: number, restLeft: boolean, leftSum: number): void {
@@ -76,33 +155,6 @@ function keep(best: Float64Array, score: number, feature: number, bin: number, r
   best[split.bin] = bin;
   best[split.restLeft] = restLeft ? 1 : 0;
   best[split.leftSum] = leftSum;
-}
-
-/** Likewise where some rows have no value: those lie in the bin behind, and go to either side. */
-export function searchNumberWithMissing(
-  sums: Float64Array,
-  at: number,
-  bins: number,
-  leaf: SearchedLeaf,
-  terms: SearchTerms,
-  feature: number,
-  best: Float64Array,
-): void {
-  const missing = sums[at + bins] as number;
-  if (missing === 0) {
-    searchNumber(sums, at, bins, leaf, terms, feature, best);
-    return;
-  }
-  const { counts } = leaf;
-  let [left, rowsLeft] = [0, 0];
-  for (let bin = 0; bin < bins; bin += 1) {
-    const found = sums[at + bin] as number;
-    if (counts !== undefined) rowsLeft += counts[at + bin] as number;
-    if (found === 0) continue;
-    left += found;
-    consider(left, rowsLeft, leaf, terms, terms.l2, feature, bin, false, best);
-    if (bin < bins - 1) consider(left + missing, rowsLeft + (counts?.[at + bins] ?? 0), leaf, terms, terms.l2, feature, bin, true, best);
-  }
 }
 
 function consider(

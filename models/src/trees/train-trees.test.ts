@@ -15,13 +15,17 @@ import { alone } from './crew.ts';
 import { prepareJob } from './prepared-job.ts';
 import type { TreeJob } from './tree-job.ts';
 import { featuresOf, type FeatureColumn, type FeatureMatrix } from './feature-matrix.ts';
+import { dismissIdleThreads } from './thread-pool.ts';
 import { trainTrees, type TrainTreesOptions } from './train-trees.ts';
 
 let root = '';
 beforeAll(async () => {
   root = await mkdtemp(path.join(os.tmpdir(), 'serin-trees-'));
 });
-afterAll(() => rm(root, { recursive: true, force: true }));
+afterAll(async () => {
+  await dismissIdleThreads();
+  await rm(root, { recursive: true, force: true });
+});
 
 const train = syntheticRows(2000, 'train');
 const validation = syntheticRows(1000, 'validation');
@@ -334,6 +338,23 @@ describe('a run', () => {
       await expect(run).rejects.toMatchObject({ code: 'CANCELLED' });
       expect(last).toBeLessThan(5000);
     }
+  });
+
+  test('that follows another, or one that was cancelled or failed among its threads, grows the same trees', async () => {
+    const settings = options({ threads: 2, options: { trees: 4, leavesMax: 8 } });
+    const { digest } = await trainTrees({ ...settings, threads: 1 });
+    expect((await trainTrees(settings)).digest).toBe(digest);
+    const stop = new Error('stopped here');
+    const stopped = trainTrees({
+      ...settings,
+      options: { trees: 500 },
+      onProgress: () => {
+        throw stop;
+      },
+    });
+    await expect(stopped).rejects.toBe(stop);
+    const together = await Promise.all([trainTrees(settings), trainTrees(settings), trainTrees({ ...settings, threads: 3 })]);
+    expect(together.map((each) => each.digest)).toEqual([digest, digest, digest]);
   });
 
   test('says which features won how much', async () => {

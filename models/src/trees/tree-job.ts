@@ -36,9 +36,10 @@ export interface TreeJob {
   readonly words: Int32Array;
   /** Blocks of features, one a thread; see `bin-layout.ts`. */
   readonly bins: Uint8Array;
-  /** Of every feature, how many bins it has beside the one for what is missing, and whether anything is missing. */
+  /** The same by column: one feature alone leads rows to their sides, and lies in the processor's caches. */
+  readonly columns: Uint8Array;
+  /** Of every feature, how many bins it has beside the one for what is missing. */
   readonly binCounts: Int32Array;
-  readonly hasMissing: Uint8Array;
   /** Upper bounds of a number's bins, or levels of a category's, `binPlaces` places a feature. */
   readonly binEdges: Float32Array;
   readonly gradients: Float32Array;

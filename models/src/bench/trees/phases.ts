@@ -2,15 +2,36 @@ import { Session, type Profiler } from 'node:inspector';
 
 /** By the function a sample fell in; what is in none of them is the last. */
 const phases: readonly (readonly [words: string, functions: readonly string[]])[] = [
-  ['sums of gradients by bin', ['addRows', 'subtract', 'build', 'fillChildren']],
+  ['sums of gradients by bin', ['addRows', 'subtract', 'fill', 'fillChildren']],
   [
     'best splits',
-    ['search', 'searchNumber', 'searchNumberWithMissing', 'searchCategory', 'consider', 'keep', 'insert', 'searchAll', 'agree', 'isTooSmall', 'countRows'],
+    [
+      'searchNodes',
+      'searchNode',
+      'searchNumber',
+      'searchPresent',
+      'searchMissing',
+      'searchCounted',
+      'searchCategory',
+      'consider',
+      'keep',
+      'insert',
+      'writeMask',
+      'agree',
+      'takeBetter',
+      'isTooSmall',
+      'countLeft',
+      'countOwn',
+      'countRows',
+    ],
   ],
   ['rows to their sides', ['partition', 'splitNode', 'markBins']],
-  ['gradients', ['logisticLoss', 'sigmoid', 'finish', 'chunkGradients', 'packRows']],
+  ['gradients', ['logisticLoss', 'sigmoid', 'finish', 'chunkGradients', 'packRows', 'findGradients']],
   ['values of leaves, margins', ['fillLeafValues', 'addToRows', 'addToMargins', 'finishTree', 'placeRows', 'prepare', 'grow']],
-  ['bounds and bins', ['fillBins', 'boundsOf', 'evenBins', 'sampleOf', 'distinct', 'sortFloats', 'binNumbers', 'binCategories', 'binnedLevels', 'between']],
+  [
+    'bounds and bins',
+    ['fillBins', 'boundsOf', 'evenBins', 'sampleOf', 'distinct', 'sortFloats', 'spread', 'binNumbers', 'binCategories', 'binnedLevels', 'between'],
+  ],
 ];
 
 export interface Phase {
