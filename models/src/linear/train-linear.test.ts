@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
 import { seededRandom } from '@serin/inference/random';
@@ -12,7 +11,6 @@ import { exportTrees } from '../trees/export-trees.ts';
 import type { FeatureColumn, FeatureMatrix } from '../trees/feature-matrix.ts';
 import { trainTrees } from '../trees/train-trees.ts';
 import { exportLinear } from './export-linear.ts';
-import { minimise } from './minimise.ts';
 import { trainLinear, type LinearModel } from './train-linear.ts';
 
 const matrix = (columns: Record<string, ArrayLike<number>>): FeatureMatrix => {
@@ -122,24 +120,6 @@ test('bad labels are refused by row', async () => {
   await expect(trainLinear({ features: matrix({ x: [1, 2] }), labels: [0, 2], objective: { kind: 'binary' } })).rejects.toMatchObject({
     code: 'TRAINING_DATA_INVALID',
   });
-});
-
-test('the lowest point of a bowl is found, whatever its shape', async () => {
-  await fc.assert(
-    fc.asyncProperty(
-      fc.array(fc.tuple(fc.double({ min: 0.01, max: 100, noNaN: true }), fc.double({ min: -10, max: 10, noNaN: true })), { minLength: 1, maxLength: 8 }),
-      async (axes) => {
-        const bowl = (at: Float64Array, gradient: Float64Array): number =>
-          axes.reduce((sum, [steep, lowest], index) => {
-            const off = (at[index] as number) - lowest;
-            gradient[index] = steep * off;
-            return sum + 0.5 * steep * off * off;
-          }, 0);
-        const { at } = await minimise(bowl, axes.length, { roundsMax: 500, gradientMax: 1e-7 });
-        axes.forEach(([, lowest], index) => expect(Math.abs((at[index] as number) - lowest)).toBeLessThan(1e-4));
-      },
-    ),
-  );
 });
 
 test('trees and a linear model as one graph answer the weighted mean of what they answer apart', async () => {

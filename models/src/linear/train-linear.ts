@@ -64,9 +64,10 @@ export async function trainLinear(options: TrainLinearOptions): Promise<LinearMo
     throw new SerinError('BAD_REQUEST', { detail: `${size} weights`, hint: `Fewer columns, levels or classes: the limit is ${weightsMax}` });
   const base = baseMargins(objective, { labels: rows.labels, weights: rows.weights, weight: 1, rows: features.rows });
   const loss = lossOf(rows, objective, base, outputs);
-  const minimum = constant
-    ? { at: new Float64Array(size), value: 0, rounds: 0 }
-    : await minimise((at, gradient) => loss(at, gradient, l2), size, {
+  const point = new Float64Array(size);
+  const { rounds } = constant
+    ? { rounds: 0 }
+    : await minimise((at, gradient) => loss(at, gradient, l2), point, {
         roundsMax,
         gradientMax: gradientMax * rows.labelScale,
         curvature: curvatureOf(rows, outputs, l2),
@@ -79,15 +80,15 @@ export async function trainLinear(options: TrainLinearOptions): Promise<LinearMo
   return {
     columns: features.columns,
     objective,
-    intercept: Float32Array.from(base, (margin, output) => margin + (minimum.at[output] as number)),
+    intercept: Float32Array.from(base, (margin, output) => margin + (point[output] as number)),
     means: rows.means,
     scales: rows.scales,
     terms: rows.columns.map(({ width }) => {
       next += width * outputs;
-      return Float32Array.from(minimum.at.subarray(next - width * outputs, next));
+      return Float32Array.from(point.subarray(next - width * outputs, next));
     }),
-    loss: loss(minimum.at, new Float64Array(size), 0),
-    rounds: minimum.rounds,
+    loss: loss(point, new Float64Array(size), 0),
+    rounds,
   };
 }
 

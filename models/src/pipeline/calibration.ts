@@ -2,7 +2,7 @@ import type { TreeEnsemble } from '@serin/inference/trees/ensemble';
 
 import { createGraphBuilder } from '../onnx/builder.ts';
 import { createModel, floats, int, scalar, type Model } from '../onnx/graph.ts';
-import { minimise } from '../text/lbfgs.ts';
+import { minimise } from '../linear/minimise.ts';
 import type { Answers } from './answers.ts';
 
 /**
@@ -66,7 +66,7 @@ async function fit(logs: Float64Array, labels: ArrayLike<number>, rows: ArrayLik
   };
   const point = new Float64Array(1 + width);
   point[0] = 1;
-  await minimise(objective, point, { iterationsMax: roundsMax, tolerance: 1e-5 });
+  await minimise(objective, point, { roundsMax, gradientShare: 1e-5 });
   return calibrationAt(point);
 }
 

@@ -3,7 +3,7 @@ import { SerinError } from '@serin/protocol/errors';
 import { createGraphBuilder } from '../onnx/builder.ts';
 import { createModel, floats, int, longs, type Model } from '../onnx/graph.ts';
 import { throwIfCancelled } from '../train/cancellation.ts';
-import { minimise } from './lbfgs.ts';
+import { minimise } from '../linear/minimise.ts';
 import { compactRows, type SparseRows } from './sparse.ts';
 
 /** What each bucket says for each class. Of two classes one column is enough: how much it speaks for the second. */
@@ -69,9 +69,11 @@ export async function fitLinear(
   const point = new Float64Array((rows.width + 1) * columns);
   const objective = objectiveOf(rows, labels, columns, settings, scales);
   const found = await minimise(objective, point, {
-    iterationsMax: settings.iterationsMax,
-    tolerance: settings.tolerance,
-    onIteration: async (iteration, loss, gradientShare) => {
+    roundsMax: settings.iterationsMax,
+    gradientShare: settings.tolerance,
+    // A vector has a number a bucket and class.
+    memory: 6,
+    onRound: async (iteration, loss, gradientShare) => {
       onProgress?.({ iteration, loss, gradientShare });
       // Whoever cancels must get a turn.
       await new Promise(setImmediate);
@@ -86,7 +88,7 @@ export async function fitLinear(
     }
   });
   const weights = { columns, table, bias: Float32Array.from(point.subarray(rows.width * columns)) };
-  return { weights, iterations: found.iterations, loss: found.value, converged: found.converged };
+  return { weights, iterations: found.rounds, loss: found.value, converged: found.converged };
 }
 
 function objectiveOf(rows: SparseRows, labels: ArrayLike<number>, columns: number, settings: LinearSettings, scales: Float64Array | undefined) {
