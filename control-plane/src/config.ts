@@ -118,6 +118,12 @@ const table = {
     'Folders of this machine that sources may read, with all below them',
   ),
   sourcePrivateUrls: setting(data, yesOrNo, usually(false), 'Sources may read addresses of this machine and of private networks'),
+  sourceStallMs: setting(
+    data,
+    wholeNumber(100, 600_000),
+    usually(30_000),
+    'How long a source may send nothing before it is asked again, five times at most, in ms',
+  ),
   sourceMb: setting(data, wholeNumber(1, 1_000_000), usually(10_240), 'Most that one read of a source may bring, in MB'),
 
   windowMs: setting(evidence, wholeNumber(500, 3_600_000), usually(60_000), 'Length of a telemetry window, in ms'),

@@ -163,6 +163,7 @@ export async function wireControlPlane(config: Config, store: Store, log: Log): 
     env: process.env,
     sourceFolders: config.sourceFolders,
     sourcePrivateUrls: config.sourcePrivateUrls,
+    sourceStallMs: config.sourceStallMs,
     sourceBytesMax: config.sourceMb * 2 ** 20,
   };
   const handlers: Record<JobKind, JobHandler> = {

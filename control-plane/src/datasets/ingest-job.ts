@@ -22,6 +22,7 @@ export interface IngestContext extends DatasetContext {
   /** What sources may reach; nothing unless said. */
   sourceFolders: readonly string[];
   sourcePrivateUrls: boolean;
+  sourceStallMs: number;
   sourceBytesMax: number;
   /** The server's environment: the secrets of sources are looked up in it by their names. */
   env: Readonly<Record<string, string | undefined>>;
@@ -49,7 +50,7 @@ type Order = Pick<IngestRequest, 'spec' | 'mode' | 'files' | 'source'>;
 
 /** Makes versions of files that were pushed and of what sources bring: read by a child, decided here. */
 export function createIngestJobs(context: IngestContext): JobHandler {
-  const { store, blobs, changes, clock, env, sourceFolders, sourcePrivateUrls, sourceBytesMax } = context;
+  const { store, blobs, changes, clock, env, sourceFolders, sourcePrivateUrls, sourceStallMs, sourceBytesMax } = context;
 
   async function sourceOf(job: JobRow): Promise<SourceRow | undefined> {
     const { source: name } = ingestParams.parse(job.params);
@@ -65,7 +66,7 @@ export function createIngestJobs(context: IngestContext): JobHandler {
       await checkPlace(source.settings, sourceFolders);
       const { settings, cursor, spec, mode } = source;
       const { accept } = ingestParams.parse(job.params);
-      const allowed = { folders: [...sourceFolders], privateUrls: sourcePrivateUrls, bytesMax: sourceBytesMax, accept };
+      const allowed = { folders: [...sourceFolders], privateUrls: sourcePrivateUrls, stallMs: sourceStallMs, bytesMax: sourceBytesMax, accept };
       return { spec, mode, files: [], source: { settings, cursor, ...allowed } };
     }
     const { request } = ingestParams.parse(job.params);

@@ -91,6 +91,7 @@ export async function startTestApi(options: { publicUrl?: string } = {}): Promis
     env: {},
     sourceFolders: [path.join(folder, 'inbox')],
     sourcePrivateUrls: false,
+    sourceStallMs: 30_000,
     sourceBytesMax: 1 << 20,
   };
   const health = { broker: true };

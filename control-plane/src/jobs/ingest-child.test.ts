@@ -26,7 +26,15 @@ async function landing(mode: IngestRequest['mode']) {
       reads += 1;
       const folder = path.join(root, `job-${reads}`);
       await mkdir(folder);
-      const source = { settings: { kind: 'folder' as const, path: inbox }, cursor, folders: [inbox], privateUrls: false, bytesMax: 2 ** 30, accept };
+      const source = {
+        settings: { kind: 'folder' as const, path: inbox },
+        cursor,
+        folders: [inbox],
+        privateUrls: false,
+        stallMs: 30_000,
+        bytesMax: 2 ** 30,
+        accept,
+      };
       const request: IngestRequest = { kind: 'ingest', spec: { kind: 'table', label: 'y' }, mode, files: [], source, reference, known: [], now };
       await runIngestJob(folder, request, { progress: () => {} } as never, new AbortController().signal);
       const result = await readIngestResult(folder);

@@ -1,13 +1,14 @@
 import { link, mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { checkImages } from '@serin/models/data/check-images';
-import { addProblem, noProblems, refuseProblems, type Problems } from '@serin/models/data/problems';
+import { noProblems, refuseProblems, type Problems } from '@serin/models/data/problems';
 import { anomaliesOfProblems } from '@serin/models/data/quality/anomalies';
 import { columnSummaries } from '@serin/models/data/quality/column-summary';
 import { inferSchema } from '@serin/models/data/quality/infer-schema';
+import { checkNamedColumns } from '@serin/models/data/quality/named-columns';
 import { profileRecords, type ProfileState } from '@serin/models/data/quality/profile';
 import { columnsApart, parseSchema, profileOptionsOf } from '@serin/models/data/quality/schema';
-import { summarise, type TableProfile } from '@serin/models/data/quality/summary';
+import { summarise } from '@serin/models/data/quality/summary';
 import { validate } from '@serin/models/data/quality/validate';
 import { readFolders } from '@serin/models/data/read-folders';
 import type { RecordBatch } from '@serin/models/data/records/batch';
@@ -37,17 +38,6 @@ function listed(anomalies: readonly Anomaly[]): Pick<IngestResult, 'errors' | 'w
 }
 
 const blank = { cursor: null, brought: [], entries: [], splits: noCounts(), labels: [], columns: [], ...listed([]) };
-
-/** Columns that people named and that are not there: nothing can be done for them without these. */
-function checkNamedColumns({ label, id, group, time, text = [] }: DataSpec, profile: TableProfile, problems: Problems): void {
-  const had = profile.columns.map(({ name }) => name);
-  const file = profile.files[0]?.name ?? '.';
-  for (const [role, name] of [['label', label], ['id', id], ['group', group], ['time', time], ...text.map((field) => ['text', field])]) {
-    if (name === undefined || had.includes(name)) continue;
-    const known = `${had.slice(0, 12).join(', ')}${had.length > 12 ? `, and ${had.length - 12} more` : ''}`;
-    addProblem(problems, { kind: 'column-missing', file, detail: `the ${role} column ${name} is not there; it has ${known}` });
-  }
-}
 
 interface Records {
   state: ProfileState;
@@ -216,7 +206,7 @@ async function bring(
     sql: openSqlClient,
     mode: request.mode,
     accept: source.accept ? ['empty', 'shrunk'] : [],
-    limits: { readBytesMax: source.bytesMax, fileBytesMax: source.bytesMax },
+    limits: { stallMs: source.stallMs, readBytesMax: source.bytesMax, fileBytesMax: source.bytesMax },
     onProgress: ({ files, bytes }) => told.progress({ stage: 'fetch', fraction: 0, message: `${files} files, ${bytes.toLocaleString('en')} bytes` }),
   });
   const { cursor, findings, words } = reading;

@@ -117,6 +117,11 @@ test('what is wrong with the data is told by file and row, all at once, before a
     code: 'TRAINING_DATA_INVALID',
     detail: expect.stringMatching(/a\.csv[^]*b\.csv/) as string,
   });
+  const spec = { kind: 'table', label: 'leaves', id: 'client' } as const;
+  await expect(runIn(folder, tablePipeline({ ingest: { files: ['customers.csv'], spec } }))).rejects.toMatchObject({
+    code: 'TRAINING_DATA_INVALID',
+    detail: expect.stringMatching(/the label column leaves is not there; it has .*left[^]*the id column client is not there/) as string,
+  });
 });
 
 test('a new version is measured by the one that serves, on the same records; one that cannot be asked lets nothing pass', async () => {

@@ -36,7 +36,8 @@ export const runStage = z.object({
 });
 export type RunStage = z.infer<typeof runStage>;
 
-const check = z.object({ name: z.string(), value: z.number(), limit: z.number(), passed: z.boolean(), words: z.string() });
+/** Null where there was nothing to measure: such a check never passes. */
+const check = z.object({ name: z.string(), value: z.nullable(z.number()), limit: z.number(), passed: z.boolean(), words: z.string() });
 
 /** A figure with its interval. */
 const estimate = z.object({ value: z.number(), low: z.number(), high: z.number() });

@@ -54,7 +54,9 @@ export interface Finding {
 export function anomalyOf({ kind, severity, column, places = [], file, count, words }: Finding, files: readonly { readonly name: string }[]): Anomaly {
   const first = places[0]?.[0];
   const name = file ?? (first === undefined ? undefined : files[first]?.name);
-  const rows = places.flatMap(([at, row]) => (at === first ? [row] : [])).sort((one, other) => one - other);
+  // A file that was read in parts is there once a part.
+  const rows = places.flatMap(([at, row]) => (at === first || (name !== undefined && files[at]?.name === name) ? [row] : []));
+  rows.sort((one, other) => one - other);
   return {
     kind,
     severity,

@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { addProblem, noProblems } from '../problems.ts';
 import { corruptions, inject, isFound, judge, judgeClean, learnFrom, type Known } from '../testing/corruptions.ts';
 import { batchesOf, copyTable, drawTable, orderColumns, tableSpec, type TextTable } from '../testing/tables.ts';
-import { anomaliesOfProblems, anomalyKinds } from './anomalies.ts';
+import { anomaliesOfProblems, anomalyKinds, anomalyOf } from './anomalies.ts';
 import { inferSchema } from './infer-schema.ts';
 import { profileRecords } from './profile.ts';
 import { splitLeakage } from './split-leakage.ts';
@@ -134,6 +134,21 @@ test('a number that gives the label by a formula is a leak, and a strong measure
   const found = validate(profile, inferSchema(profile, { spec: { label: 'price' } }));
   expect(found.map(({ kind, column }) => [kind, column])).toEqual([['label-leak', 'with_tax']]);
   expect(profile.columns.map(({ association }) => association ?? -1).map((value) => value > 0.5)).toEqual([true, true, false]);
+});
+
+test('rows of a file that was read in two parts are told together', () => {
+  const places = [
+    [0, 52],
+    [0, 202],
+    [1, 102],
+    [2, 7],
+  ] as const;
+  const found = anomalyOf({ kind: 'wrong-type', severity: 'error', places, count: 4, words: 'no number' }, [
+    { name: 'a.csv' },
+    { name: 'a.csv' },
+    { name: 'b.csv' },
+  ]);
+  expect(found).toMatchObject({ file: 'a.csv', rows: [52, 102, 202] });
 });
 
 test('problems of reading and of pictures are listed like what validation finds, a kind and file at a time', () => {

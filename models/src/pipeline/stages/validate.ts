@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { addProblem, noProblems, refuseProblems, type Problems } from '../../data/problems.ts';
 import { columnSummaries } from '../../data/quality/column-summary.ts';
 import { inferSchema } from '../../data/quality/infer-schema.ts';
+import { checkNamedColumns } from '../../data/quality/named-columns.ts';
 import { mergeProfiles, profileRecords } from '../../data/quality/profile.ts';
 import { columnsApart, parseSchema } from '../../data/quality/schema.ts';
 import { splitLeakage } from '../../data/quality/split-leakage.ts';
@@ -71,6 +72,7 @@ async function validateRecords(context: StageContext): Promise<StageOutcome> {
   const options = { label: spec.label, apart };
   const schema = declared ?? withKind(inferSchema(summarise(training, options), { spec }), spec.kind);
   const profile = summarise(mergeProfiles(training, rest), options);
+  checkNamedColumns(spec, profile, problems);
   const anomalies = [
     ...findAnomalies(profile, schema),
     ...(rest.rows === 0 ? [] : splitLeakage({ name: 'train', state: training }, { name: 'judging', state: rest }, schema)),
