@@ -95,7 +95,7 @@ export async function followRun(session: Session, id: string, jobId: string, tim
     ask: async () => {
       const run = await api('getRun', { params: { id } });
       const { message, stage, fraction } = await api('getJob', { params: { id: jobId } });
-      job = isOver(run) || stage === '' ? '' : `  ${Math.round(fraction * 100)} % ${stage} ${message}`;
+      job = isOver(run) || stage === '' || stage === 'start' ? '' : `  ${Math.round(fraction * 100)} % ${stage} ${message}`;
       return run;
     },
     isDone: isOver,

@@ -81,6 +81,10 @@ function readSettings(flags: PlaceFlags): SourceSettings {
   return parsed.data;
 }
 
+/** What a read of an address or of a query without a cursor brings is the whole: on top of the one before all of it would be there twice. */
+const usualMode = (settings: SourceSettings): Source['mode'] =>
+  settings.kind === 'url' || (settings.kind === 'sql' && settings.cursorColumn === undefined) ? 'replace' : 'append';
+
 export const sourceGroup: Group = {
   description: 'where data comes from by itself',
   commands: {
@@ -108,18 +112,23 @@ export const sourceGroup: Group = {
         'url-secret': { type: 'string', valueHint: 'SERIN_SOURCE_...', description: 'of SQL: variable of the server with the address of the database' },
         cursor: { type: 'string', valueHint: 'column', description: 'of SQL: the column that grows' },
         ...specArgs,
-        mode: { type: 'enum', options: ['append', 'replace'] as string[], default: 'append', description: 'whether a read adds to the newest version' },
+        mode: {
+          type: 'enum',
+          options: ['append', 'replace'] as string[],
+          description: 'whether a read adds to the newest version; when left out: replace where each read is the whole (an address, a query without a cursor)',
+        },
         schedule: { type: 'string', valueHint: '"15 3 * * *"', description: 'when it is read, in UTC; only when asked when left out' },
         disabled: { type: 'boolean', description: 'do not read it on its schedule' },
       },
       async (args, { api, world, showOne, link }) => {
+        const settings = readSettings(args);
         const source = await api('setSource', {
           body: {
             name: sourceName(args.name),
             dataset: readValue(modelName, args.dataset, '--dataset', 'the name of a dataset'),
-            settings: readSettings(args),
+            settings,
             spec: readSpec(args),
-            mode: args.mode as 'append' | 'replace',
+            mode: args.mode === undefined ? usualMode(settings) : (args.mode as Source['mode']),
             schedule: args.schedule ?? null,
             enabled: args.disabled !== true,
           },
