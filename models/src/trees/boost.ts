@@ -6,7 +6,7 @@ import { fillBins, layBins } from './bin-layout.ts';
 import type { Crew } from './crew.ts';
 import { finishTree } from './finished-tree.ts';
 import { createGrower, type Grower } from './grower.ts';
-import type { Growth } from './growth.ts';
+import { rowsOf, type Growth } from './growth.ts';
 import { chunkGradients, chunkLoss, linkOf, outputsOf, weightedMedian } from './objective.ts';
 import { packRows, scalesFor, type Scales } from './packed-sums.ts';
 import { chunkFields, chunkRows, type BoostStep, type SharedRows, type TreeJob } from './tree-job.ts';
@@ -66,13 +66,15 @@ function growIteration({ job, crew, grower, unseen }: Booster, iteration: number
     crew.meet();
     placeRows(grower.growth.rows, unseen, train.rows, seen);
     grower.grow(seen, scales, isActive);
-    fillLeafValues(job, grower.growth, scales, crew);
+    settleLeaves(job, grower.growth, scales, crew, output);
     crew.meet();
     const tree = finishTree(job, grower.growth, scales);
     const isLast = output === outputsOf(objective) - 1;
-    addToMargins({ job, crew, grower }, tree, output, unseen, seen);
     if (validation !== undefined) addToValidation(job, crew, validation, tree, output, isLast);
-    crew.meet();
+    if (seen < train.rows) {
+      addToUnseen(job, crew, tree, output, unseen.subarray(0, train.rows - seen));
+      crew.meet();
+    }
     grown.push(tree);
   }
   return grown;
@@ -131,6 +133,10 @@ function chooseRows(rows: number, share: number, random: ReturnType<typeof seede
 }
 
 function placeRows(order: Int32Array, unseen: Int32Array, rows: number, seen: number): void {
+  if (seen === rows) {
+    for (let row = 0; row < rows; row += 1) order[row] = row;
+    return;
+  }
   let [place, next] = [0, 0];
   for (let row = 0; row < rows; row += 1) {
     if (next < rows - seen && unseen[next] === row) next += 1;
@@ -152,23 +158,43 @@ function chooseFeatures(features: number, share: number, random: ReturnType<type
   return isActive;
 }
 
-/** What each leaf adds, from its rows' gradients as they are: only splits were found by rounded ones. */
-function fillLeafValues(job: TreeJob, growth: Growth, scales: Scales, crew: Crew): void {
-  const { gradients, hessians, leafValues, options, objective } = job;
-  for (let node = 0; node < growth.nodes; node += 1) {
-    if (node % crew.size !== crew.index || (growth.lefts[node] as number) >= 0) continue;
-    if (objective.kind === 'regression' && objective.loss === 'absolute') {
-      leafValues[node] = options.rate * medianError(job, growth, node);
-      continue;
-    }
-    let [gradient, hessian] = [0, 0];
-    for (let at = growth.begins[node] as number; at < (growth.ends[node] as number); at += 1) {
-      const row = growth.rows[at] as number;
-      gradient += gradients[row] as number;
-      hessian += hessians[row] as number;
-    }
-    leafValues[node] = hessian + options.l2 > 0 && scales.gradient > 0 ? (-options.rate * gradient) / (hessian + options.l2) : 0;
+/** What each leaf adds, and to its rows' margins at once: whoever settles a leaf has its rows at hand. */
+function settleLeaves(job: TreeJob, growth: Growth, scales: Scales, crew: Crew, output: number): void {
+  const { train, base, leafValues } = job;
+  for (const node of ownLeaves(growth, crew)) {
+    const value = leafValue(job, growth, scales, node);
+    leafValues[node] = value;
+    // In single precision, as the tree will have it.
+    addToRows(growth.rows, growth.begins[node] as number, growth.ends[node] as number, Math.fround(value), train.margins, output, base.length);
   }
+}
+
+/** This thread's share of the leaves: the largest first, each to who has the fewest rows so far. */
+function ownLeaves(growth: Growth, crew: Crew): number[] {
+  const leaves = Array.from({ length: growth.nodes }, (_, node) => node).filter((node) => (growth.lefts[node] as number) < 0);
+  if (crew.size === 1) return leaves;
+  const loads = Array.from({ length: crew.size }, () => 0);
+  return leaves
+    .sort((a, b) => rowsOf(growth, b) - rowsOf(growth, a) || a - b)
+    .filter((node) => {
+      const least = loads.indexOf(Math.min(...loads));
+      loads[least] = (loads[least] as number) + rowsOf(growth, node);
+      return least === crew.index;
+    });
+}
+
+/** From the rows' gradients as they are: only splits were found by rounded ones. */
+function leafValue(job: TreeJob, growth: Growth, scales: Scales, node: number): number {
+  const { gradients, hessians, options, objective } = job;
+  if (objective.kind === 'regression' && objective.loss === 'absolute') return options.rate * medianError(job, growth, node);
+  let gradient = 0;
+  let hessian = 0;
+  for (let at = growth.begins[node] as number; at < (growth.ends[node] as number); at += 1) {
+    const row = growth.rows[at] as number;
+    gradient += gradients[row] as number;
+    hessian += hessians[row] as number;
+  }
+  return hessian + options.l2 > 0 && scales.gradient > 0 ? (-options.rate * gradient) / (hessian + options.l2) : 0;
 }
 
 function medianError({ train }: TreeJob, { rows, begins, ends }: Growth, node: number): number {
@@ -180,27 +206,13 @@ function medianError({ train }: TreeJob, { rows, begins, ends }: Growth, node: n
   );
 }
 
-/** Adds the tree to the training rows' margins: what it saw lies in its leaves already. */
-function addToMargins(
-  { job, crew, grower }: Pick<Booster, 'job' | 'crew' | 'grower'>,
-  tree: TreeNodes,
-  output: number,
-  unseen: Int32Array,
-  seen: number,
-): void {
-  const { train, base, leafValues, levels, objective } = job;
-  const { growth } = grower;
-  const outputs = base.length;
-  for (let node = 0; node < growth.nodes; node += 1) {
-    if (node % crew.size !== crew.index || (growth.lefts[node] as number) >= 0) continue;
-    // In single precision, as the tree will have it.
-    addToRows(growth.rows, growth.begins[node] as number, growth.ends[node] as number, Math.fround(leafValues[node] as number), train.margins, output, outputs);
-  }
+/** Adds the tree to the margins of training rows that it did not see: the others lie in its leaves already. */
+function addToUnseen({ train, base, levels, objective }: TreeJob, crew: Crew, tree: TreeNodes, output: number, unseen: Int32Array): void {
   const whole = { ...tree, levels, link: linkOf(objective), base, roots: new Int32Array(2) };
   const rows = columnMajor(train.values, train.rows);
-  for (let at = crew.index; at < train.rows - seen; at += crew.size) {
+  for (let at = crew.index; at < unseen.length; at += crew.size) {
     const row = unseen[at] as number;
-    addTree(whole, 0, rows, train.margins, output, outputs, row, row + 1);
+    addTree(whole, 0, rows, train.margins, output, base.length, row, row + 1);
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { expect, test } from 'vitest';
@@ -9,17 +9,13 @@ import type { Table } from '../data/table.ts';
 import { runModel } from '../onnx/session.ts';
 import { featuresOf } from './feature-matrix.ts';
 import { contributionImportance } from './importance.ts';
+import { blocksOf, readPage, snippetsMissing } from '../testing/page.ts';
 import { documented } from './testing/documented.ts';
 
-const squeezed = (code: string): string => code.replaceAll(/^\s+|\s+$/gm, '').replaceAll('\n', ' ');
-const textOf = (file: string): Promise<string> => readFile(new URL(file, import.meta.url), 'utf8');
-
 test('every snippet of the page on tables is code that compiles and runs', async () => {
-  const page = await textOf('../../../docs/tables.md');
-  const snippets = [...page.matchAll(/```ts\n(.*?)```/gs)].map((match) => squeezed(match[1] ?? ''));
-  const code = squeezed(await textOf('testing/documented.ts'));
-  expect(snippets.length).toBeGreaterThan(3);
-  for (const snippet of snippets) expect(code).toContain(snippet);
+  const page = await readPage('tables.md');
+  expect(blocksOf(page, 'ts').length).toBeGreaterThan(3);
+  expect(await snippetsMissing(page, new URL('testing/documented.ts', import.meta.url))).toEqual([]);
 });
 
 /** The old and those without work say yes more often. */

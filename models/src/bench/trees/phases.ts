@@ -27,7 +27,7 @@ const phases: readonly (readonly [words: string, functions: readonly string[]])[
   ],
   ['rows to their sides', ['partition', 'splitNode', 'markBins']],
   ['gradients', ['logisticLoss', 'sigmoid', 'finish', 'chunkGradients', 'packRows', 'findGradients']],
-  ['values of leaves, margins', ['fillLeafValues', 'addToRows', 'addToMargins', 'finishTree', 'placeRows', 'prepare', 'grow']],
+  ['values of leaves, margins', ['settleLeaves', 'leafValue', 'ownLeaves', 'addToRows', 'addToUnseen', 'finishTree', 'placeRows', 'prepare', 'grow']],
   [
     'bounds and bins',
     ['fillBins', 'boundsOf', 'evenBins', 'sampleOf', 'distinct', 'sortFloats', 'spread', 'binNumbers', 'binCategories', 'binnedLevels', 'between'],
