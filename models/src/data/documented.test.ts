@@ -1,22 +1,16 @@
-import { readFile } from 'node:fs/promises';
-
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
 
 import { seededRandom } from '@serin/inference/random';
 
+import { blocksOf, readPage, snippetsMissing } from '../testing/page.ts';
 import { documented } from './testing/documented.ts';
 import { temporaryFolder, writeFiles } from './testing/pictures.ts';
 
-const squeezed = (code: string): string => code.replaceAll(/^\s+|\s+$/gm, '').replaceAll('\n', ' ');
-const textOf = (file: string): Promise<string> => readFile(new URL(file, import.meta.url), 'utf8');
-
 test('every snippet of the page on data is code that compiles and runs', async () => {
-  const page = await textOf('../../../docs/data.md');
-  const snippets = [...page.matchAll(/```ts\n(.*?)```/gs)].map((match) => squeezed(match[1] ?? ''));
-  const code = squeezed(await textOf('testing/documented.ts'));
-  expect(snippets.length).toBeGreaterThan(1);
-  for (const snippet of snippets) expect(code).toContain(snippet);
+  const page = await readPage('data.md');
+  expect(blocksOf(page, 'ts').length).toBeGreaterThan(1);
+  expect(await snippetsMissing(page, new URL('testing/documented.ts', import.meta.url))).toEqual([]);
 });
 
 /** A picture of stripes along its width or its height, of a width and phase of their own. */

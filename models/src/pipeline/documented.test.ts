@@ -1,18 +1,17 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import { expect, test } from 'vitest';
 
 import { checkPipeline, pipelineSchema } from '@serin/protocol/pipeline-file';
 
+import { blocksOf, readPage, snippetsMissing } from '../testing/page.ts';
 import { stageTable } from './stages/table.ts';
 import { customers, workshop } from './testing/data.ts';
 import { documented } from './testing/documented.ts';
 import { fieldRows } from './testing/field-rows.ts';
 
-const page = await readFile(new URL('../../../docs/pipelines.md', import.meta.url), 'utf8');
-const blocks = (language: string): string[] => [...page.matchAll(new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, 'gs'))].map((match) => match[1] ?? '');
-const squeezed = (code: string): string => code.replaceAll(/^\s+|\s+$/gm, '').replaceAll('\n', ' ');
+const page = await readPage('pipelines.md');
 
 test('the table of fields on the page is that of the schema, with what is usual', () => {
   const rows = [...page.matchAll(/^(\| `[^\n]*)$/gm)].map(([row]) => row);
@@ -30,11 +29,10 @@ test('the table of stages on the page names every stage, in order', () => {
 test('the pipeline and the code on the page run', async () => {
   const folder = await workshop();
   await writeFile(path.join(folder, 'customers.csv'), customers(2500));
-  const [whole = '', search = ''] = blocks('json');
+  const [whole = '', search = ''] = blocksOf(page, 'json');
   const declared = JSON.parse(whole) as Record<string, unknown>;
   checkPipeline({ ...declared, ...(JSON.parse(`{${search}}`) as object) });
-  const code = squeezed(await readFile(new URL('testing/documented.ts', import.meta.url), 'utf8'));
-  for (const snippet of blocks('ts')) expect(code).toContain(squeezed(snippet));
+  expect(await snippetsMissing(page, new URL('testing/documented.ts', import.meta.url))).toEqual([]);
   const lines: string[] = [];
   const report = await documented(declared, folder, (line) => lines.push(line));
   expect(report.gate?.checks.filter(({ passed }) => !passed)).toEqual([]);

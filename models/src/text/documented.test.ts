@@ -1,20 +1,16 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { seededRandom } from '@serin/inference/random';
 import { expect, test } from 'vitest';
 
+import { blocksOf, readPage, snippetsMissing } from '../testing/page.ts';
 import { documented } from './testing/documented.ts';
 
-const squeezed = (code: string): string => code.replaceAll(/^\s+|\s+$/gm, '').replaceAll('\n', ' ');
-const textOf = (file: string): Promise<string> => readFile(new URL(file, import.meta.url), 'utf8');
-
 test('every snippet of the page on texts is code that compiles and runs', async () => {
-  const page = await textOf('../../../docs/text.md');
-  const snippets = [...page.matchAll(/```ts\n(.*?)```/gs)].map((match) => squeezed(match[1] ?? ''));
-  const code = squeezed(await textOf('testing/documented.ts'));
-  expect(snippets.length).toBeGreaterThan(4);
-  for (const snippet of snippets) expect(code).toContain(snippet);
+  const page = await readPage('text.md');
+  expect(blocksOf(page, 'ts').length).toBeGreaterThan(4);
+  expect(await snippetsMissing(page, new URL('testing/documented.ts', import.meta.url))).toEqual([]);
 });
 
 test('what the page on texts shows learns, judges, explains and is written', async () => {

@@ -1,19 +1,15 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 
+import { blocksOf, readPage, snippetsMissing } from '../testing/page.ts';
 import { documented } from './testing/documented.ts';
 
-const squeezed = (code: string): string => code.replaceAll(/^\s+|\s+$/gm, '').replaceAll('\n', ' ');
-const textOf = (file: string): Promise<string> => readFile(new URL(file, import.meta.url), 'utf8');
-
 test('every snippet of the page on training is code that compiles and runs', async () => {
-  const page = await textOf('../../../docs/training.md');
-  const snippets = [...page.matchAll(/```ts\n(.*?)```/gs)].map((match) => squeezed(match[1] ?? ''));
-  const code = squeezed(`${await textOf('testing/documented.ts')}\n${await textOf('testing/quadrants.ts')}`);
-  expect(snippets.length).toBeGreaterThan(5);
-  for (const snippet of snippets) expect(code).toContain(snippet);
+  const page = await readPage('training.md');
+  expect(blocksOf(page, 'ts').length).toBeGreaterThan(5);
+  expect(await snippetsMissing(page, new URL('testing/documented.ts', import.meta.url), new URL('testing/quadrants.ts', import.meta.url))).toEqual([]);
 });
 
 test('what the page on training shows learns, and gives the same weights however it runs', async () => {
