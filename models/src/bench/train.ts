@@ -171,7 +171,7 @@ export async function run({ quick, peer: wantsPeer }: { quick: boolean; peer?: b
   const { digests, lossApart } = await compareDigests(quick ? 20 : 50);
   const peer = wantsPeer === true ? await openTensorflow(process.env['SERIN_PYTHON'] ?? 'python3', threads) : undefined;
   const speeds = await compareSpeeds(quick ? 15 : 60, 10, peer);
-  peer?.close();
+  await peer?.close();
   const tfjs = await timeTfjs(quick);
   const limit = (speeds.peakGflops * 1e9) / flopsOfStep;
   const round = (value: number, digits = 0): number => Math.round(value * 10 ** digits) / 10 ** digits;

@@ -1,13 +1,11 @@
-import { spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
-
+import { openPython } from '../peer/python.ts';
 import { batch, classes, rate, side } from './network.ts';
 
 export interface Peer {
   readonly version: string;
   /** Milliseconds for this many steps. */
   time(steps: number): Promise<number>;
-  close(): void;
+  close(): Promise<void>;
 }
 
 const program = `
@@ -43,21 +41,6 @@ for line in sys.stdin:
 
 /** TensorFlow's CPU build in the user's Python, doing the same steps when asked; undefined where there is none. */
 export async function openTensorflow(python: string, threads: number): Promise<Peer | undefined> {
-  const child = spawn(python, ['-c', program, String(threads)], { stdio: ['pipe', 'pipe', 'ignore'] });
-  const isGone = new Promise<undefined>((resolve) => {
-    child.once('error', () => resolve(undefined));
-    child.once('exit', () => resolve(undefined));
-  });
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const next = async (): Promise<string | undefined> => (await Promise.race([lines.next(), isGone.then(() => undefined)]))?.value;
-  const [ready, version = ''] = (await next())?.split(' ') ?? [];
-  if (ready !== 'ready') return undefined;
-  return {
-    version,
-    time: async (steps) => {
-      child.stdin.write(`${steps}\n`);
-      return Number(await next());
-    },
-    close: () => child.stdin.end(),
-  };
+  const peer = await openPython(python, program, [String(threads)]);
+  return peer === undefined ? undefined : { version: peer.version, time: async (steps) => Number(await peer.ask(String(steps))), close: peer.close };
 }

@@ -1,10 +1,9 @@
-import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { createInterface } from 'node:readline';
 
 import type { FeatureMatrix } from '../../trees/feature-matrix.ts';
+import { openPython } from '../peer/python.ts';
 import type { SyntheticRows } from './data.ts';
 
 export interface Peer {
@@ -62,34 +61,22 @@ export async function openLightgbm(python: string, train: SyntheticRows, test: S
   const categories = columns.flatMap(({ kind }, place) => (kind === 'category' ? [place] : []));
   await writeFile(path.join(folder, 'about.json'), JSON.stringify({ ...options, columns: columns.length, categories }));
 
-  const child = spawn(python, ['-c', program, folder], { stdio: ['pipe', 'pipe', 'ignore'] });
-  const isGone = new Promise<undefined>((resolve) => {
-    child.once('error', () => resolve(undefined));
-    child.once('exit', () => resolve(undefined));
-  });
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const next = async (): Promise<string | undefined> => (await Promise.race([lines.next(), isGone.then(() => undefined)]))?.value;
-  const [ready, version = ''] = (await next())?.split(' ') ?? [];
-  const close = async (): Promise<void> => {
-    child.stdin.end();
-    await isGone;
-    await rm(folder, { recursive: true, force: true });
-  };
-  if (ready !== 'ready') {
-    await close();
+  const peer = await openPython(python, program, [folder]);
+  const forget = (): Promise<void> => rm(folder, { recursive: true, force: true });
+  if (peer === undefined) {
+    await forget();
     return undefined;
   }
   return {
-    version,
-    time: async (threads) => {
-      child.stdin.write(`time ${threads}\n`);
-      return Number(await next());
-    },
+    version: peer.version,
+    time: async (threads) => Number(await peer.ask(`time ${threads}`)),
     scores: async () => {
-      child.stdin.write('scores\n');
-      await next();
+      await peer.ask('scores');
       return new Float64Array((await readFile(path.join(folder, 'scores'))).slice().buffer);
     },
-    close,
+    async close() {
+      await peer.close();
+      await forget();
+    },
   };
 }
