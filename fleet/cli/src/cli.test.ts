@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { SerinError, type ErrorCode } from '@serin/protocol/errors';
-import { runCli } from './cli.ts';
 import { exampleAlert, exampleDevice, exampleJob, exampleModel, exampleRollout, exampleVersion } from './testing/fixtures.ts';
+import { runLine, type Said } from './testing/run-line.ts';
 import { startSmallServer, type Answers } from './testing/small-server.ts';
 import type { World } from './world.ts';
 
@@ -24,33 +24,9 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-interface Outcome {
-  code: number;
-  out: string;
-  err: string;
-}
-
-/** Runs a command line against the small server; time passes only while the command pauses. */
-async function serin(argv: string, change: Partial<World> = {}, env: Record<string, string> = { SERIN_URL: server.url, SERIN_TOKEN: token }): Promise<Outcome> {
-  let out = '';
-  let err = '';
-  let now = 1_060_000;
-  const world: World = {
-    env: { HOME: folder, XDG_CONFIG_HOME: path.join(folder, 'config'), ...env },
-    out: (text) => void (out += text),
-    err: (text) => void (err += text),
-    isTerminal: false,
-    readSecret: async () => '',
-    confirm: async () => false,
-    fetch,
-    nowMs: () => now,
-    pause: async (milliseconds) => void (now += milliseconds),
-    signal: new AbortController().signal,
-    ...change,
-  };
-  const code = await runCli(argv.split(' ').filter(Boolean), world);
-  return { code, out, err };
-}
+/** Runs a command line against the small server. */
+const serin = (argv: string, change: Partial<World> = {}, env: Record<string, string> = { SERIN_URL: server.url, SERIN_TOKEN: token }): Promise<Said> =>
+  runLine(argv.split(' ').filter(Boolean), { HOME: folder, XDG_CONFIG_HOME: path.join(folder, 'config'), ...env }, change, 1_060_000);
 
 const calls = () => server.calls.map(({ route }) => route);
 const fails = (code: ErrorCode) => () => {

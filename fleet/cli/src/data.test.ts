@@ -7,8 +7,8 @@ import { SerinError } from '@serin/protocol/errors';
 import type { Digest } from '@serin/protocol/ids';
 import { checkPipeline, readPipeline } from '@serin/protocol/pipeline-file';
 import { pipelineTemplates } from '@serin/protocol/pipeline-templates';
-import { runCli } from './cli.ts';
 import { exampleDatasetVersion, exampleJob, exampleRun } from './testing/fixtures.ts';
+import { runLine, type Said } from './testing/run-line.ts';
 import { startSmallServer, type Answers, type Call } from './testing/small-server.ts';
 import type { World } from './world.ts';
 
@@ -41,23 +41,8 @@ function receive({ params: { sha256 = '' }, query, body }: Call) {
   return stateOf(sha256);
 }
 
-async function serin(argv: readonly string[], change: Partial<World> = {}): Promise<{ code: number; out: string; err: string }> {
-  let [out, err, now] = ['', '', 0];
-  const world: World = {
-    env: { HOME: folder, SERIN_URL: server.url, SERIN_TOKEN: token },
-    out: (text) => void (out += text),
-    err: (text) => void (err += text),
-    isTerminal: false,
-    readSecret: async () => '',
-    confirm: async () => false,
-    fetch,
-    nowMs: () => now,
-    pause: async (milliseconds) => void (now += milliseconds),
-    signal: new AbortController().signal,
-    ...change,
-  };
-  return { code: await runCli(argv, world), out, err };
-}
+const serin = (argv: readonly string[], change: Partial<World> = {}): Promise<Said> =>
+  runLine(argv, { HOME: folder, SERIN_URL: server.url, SERIN_TOKEN: token }, change);
 
 const write = async (name: string, bytes: string | Buffer): Promise<string> => {
   const file = path.join(folder, name);
