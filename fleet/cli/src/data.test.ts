@@ -227,3 +227,16 @@ test('sources are one of four kinds, and secrets are named, never told', async (
   expect((await serin([...set, '--sql', 'select 1', '--url-secret', 'postgres://ada:secret@host/db'])).code).toBe(2);
   expect((await serin([...set, '--folder', '/in', '--address', 'https://h/a.csv'])).err).toContain('a source is one of');
 });
+
+test('a source is read as it is, or in the knowledge that it shrank', async () => {
+  const asked: unknown[] = [];
+  answers.readSource = ({ params, query }) => {
+    asked.push([params.name, query]);
+    return exampleJob({ kind: 'ingest' });
+  };
+  for (const flags of [[], ['--accept']]) expect((await serin(['source', 'read', 'shop', '--no-wait', ...flags])).code).toBe(0);
+  expect(asked).toEqual([
+    ['shop', {}],
+    ['shop', { accept: 'true' }],
+  ]);
+});
