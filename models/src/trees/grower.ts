@@ -29,6 +29,7 @@ export function createGrower(job: TreeJob, layout: BinLayout, crew: Crew): Growe
     scales: { gradient: 1, hessian: 1, rowHessianMax: 1 },
     isActive: new Uint8Array(),
     turn: 0,
+    partTurn: 0,
   };
   return {
     growth,
@@ -82,7 +83,7 @@ function splitNode(state: GrowerState, node: number, isLast: boolean): void {
   const best = growth.splits[node] as Float64Array;
   const [from, to, depth] = [growth.begins[node] as number, growth.ends[node] as number, (growth.depths[node] as number) + 1];
   markBins(state, node);
-  const middle = partition(growth.rows, from, to, job.columns, (best[split.feature] as number) * job.train.rows, state.isLeft, state.spare);
+  const middle = (to - from < togetherMin ? partAlone : partTogether)(state, from, to, best[split.feature] as number);
   const leftSum = best[split.leftSum] as number;
   const left = addNode(growth, from, middle, depth, leftSum);
   const right = addNode(growth, middle, to, depth, (growth.sums[node] as number) - leftSum);
@@ -97,6 +98,39 @@ function splitNode(state: GrowerState, node: number, isLast: boolean): void {
   fillChildren(state, node, left, right);
   searchNodes(state, nodes);
   for (const child of [left, right]) if (!nodes.includes(child)) pool.drop(child);
+}
+
+/** Rows of a node from which on threads share the work: they must meet for it. */
+const togetherMin = 4096;
+
+function partAlone({ growth, job, isLeft, spare }: GrowerState, from: number, to: number, feature: number): number {
+  return partition(growth.rows, from, to, job.columns, feature * job.train.rows, isLeft, spare);
+}
+
+/** Each thread parts a stretch of the rows and shows it; copying what the others did is much less work. */
+function partTogether(state: GrowerState, from: number, to: number, feature: number): number {
+  const { crew, growth, job } = state;
+  if (crew.size === 1) return partAlone(state, from, to, feature);
+  state.partTurn = state.partTurn === 0 ? 1 : 0;
+  const [rowsAt, countsAt] = [state.partTurn * job.train.rows, state.partTurn * crew.size];
+  const beginOf = (thread: number): number => from + Math.floor(((to - from) * thread) / crew.size);
+  const [begin, end] = [beginOf(crew.index), beginOf(crew.index + 1)];
+  job.partedLeft[countsAt + crew.index] = partAlone(state, begin, end, feature) - begin;
+  job.parted.set(growth.rows.subarray(begin, end), rowsAt + begin);
+  crew.meet();
+  let left = from;
+  for (let thread = 0; thread < crew.size; thread += 1) {
+    const [first, count] = [rowsAt + beginOf(thread), job.partedLeft[countsAt + thread] as number];
+    growth.rows.set(job.parted.subarray(first, first + count), left);
+    left += count;
+  }
+  let right = left;
+  for (let thread = 0; thread < crew.size; thread += 1) {
+    const [first, last] = [rowsAt + beginOf(thread) + (job.partedLeft[countsAt + thread] as number), rowsAt + beginOf(thread + 1)];
+    growth.rows.set(job.parted.subarray(first, last), right);
+    right += last - first;
+  }
+  return left;
 }
 
 /** The smaller child's rows are counted; the larger one's are the rest of the parent's. */

@@ -22,8 +22,9 @@ export interface GrowerState {
   terms: SearchTerms;
   scales: Scales;
   isActive: Uint8Array;
-  /** Threads show what they found in two places by turns: nobody overwrites what another still reads. */
+  /** Threads show what they found, or parted, in two places by turns: nobody overwrites what another still reads. */
   turn: 0 | 1;
+  partTurn: 0 | 1;
 }
 
 /** A share of the score by which a split must be better: less is rounding. */

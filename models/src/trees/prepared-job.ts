@@ -53,6 +53,8 @@ export function prepareJob({ features, labels, weights, validation, objective, o
     packed: shared.float64(rows),
     probabilities: shared.float32(objective.kind === 'multi-class' ? rows * outputs : 0),
     leafValues: shared.float64(2 * settings.leavesMax - 1),
+    parted: shared.int32(threads === 1 ? 0 : 2 * rows),
+    partedLeft: shared.int32(2 * threads),
     found: shared.float64(2 * threads * 2 * split.fields),
   };
 }

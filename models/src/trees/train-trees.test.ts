@@ -58,6 +58,14 @@ describe('the trees', () => {
     }
   });
 
+  test('are the same with any number of threads where leaves are large enough to be parted together', async () => {
+    const many = syntheticRows(12_000, 'many');
+    const digestOf = async (threads: number): Promise<string> =>
+      (await trainTrees({ ...many, objective: { kind: 'binary' }, options: { trees: 2, leavesMax: 10 }, seed: 1, threads })).digest;
+    const expected = await digestOf(1);
+    for (const threads of [2, 3]) expect(await digestOf(threads)).toBe(expected);
+  });
+
   test('are the same with memory for two histograms only', () => {
     const treesOf = (more: Partial<TreeJob>) => {
       const job = prepareJob(options({ options: { trees: 4, leavesMax: 31, leafRowsMin: 5 } }), 1);

@@ -48,6 +48,9 @@ export interface TreeJob {
   /** One a class and row; empty unless there are several classes. */
   readonly probabilities: Float32Array;
   readonly leafValues: Float64Array;
+  /** Rows of a large node that threads put to their sides together, twice by turns, and how many of each part went left. */
+  readonly parted: Int32Array;
+  readonly partedLeft: Int32Array;
   /** What threads found, to be compared. */
   readonly found: Float64Array;
 }
