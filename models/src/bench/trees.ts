@@ -148,6 +148,7 @@ export async function run({ quick, peer: wantsPeer }: { quick: boolean; peer?: b
       [`synthetic: ${rows} rows, ${columns} features, ${options.trees} trees of ${options.leavesMax} leaves`, 'ms, least', ''],
       ['1 thread', String(round(one)), ''],
       ['2 threads', String(round(two)), `${round(one / two, 2)} times as fast`],
+      ['first of the process: a thread starts and its code is compiled', String(round(rounds[0]?.ms[0] ?? Number.NaN)), ''],
       ...(peer === undefined
         ? []
         : [
@@ -167,6 +168,7 @@ export async function run({ quick, peer: wantsPeer }: { quick: boolean; peer?: b
     figures: {
       msOneThread: round(one),
       msTwoThreads: round(two),
+      msFirst: round(rounds[0]?.ms[0] ?? Number.NaN),
       ...(peer === undefined
         ? {}
         : {

@@ -79,7 +79,7 @@ function canSplit({ growth, job }: GrowerState, node: number): boolean {
 
 /** The children of the last split are leaves for good: nobody asks for their splits. */
 function splitNode(state: GrowerState, node: number, isLast: boolean): void {
-  const { growth, pool, job } = state;
+  const { growth, pool } = state;
   const best = growth.splits[node] as Float64Array;
   const [from, to, depth] = [growth.begins[node] as number, growth.ends[node] as number, (growth.depths[node] as number) + 1];
   markBins(state, node);
