@@ -20,7 +20,7 @@ export const ingestRequest = z.object({
       /** What the server allows of sources. */
       folders: z.array(z.string()),
       privateUrls: z.boolean(),
-      stallMs: z.number(),
+      stallMs: z._default(z.number(), 30_000),
       bytesMax: z.number(),
       /** A person knows that the source shrank, or has nothing. */
       accept: z.boolean(),

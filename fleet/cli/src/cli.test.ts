@@ -267,6 +267,7 @@ describe('rollouts', () => {
     answers.getRollout = () => exampleRollout();
     const { err } = await serin('rollout status r1 --watch', { signal: AbortSignal.abort() });
     expect(err).toContain('CANCELLED');
+    expect(err).toContain('only the watching');
     expect(err).toContain('goes on in the server');
   });
 
@@ -357,12 +358,15 @@ describe('exit codes', () => {
     ['device ls -o', '-o needs a value'],
     ['device ls --state', '--state needs a value'],
     ['device ls --limit ten', '--limit is a whole number'],
-    ['device get', 'missing ID'],
+    ['device get', 'missing ID. See `serin device get --help`'],
+    ['run list', 'See `serin run --help`'],
     ['device get UP', 'ID is lower-case'],
     ['device get ../x', 'ID is lower-case'],
     ['device revoke cam-1 --yes=no', '--yes takes no value'],
     ['device ls --url ftp://x', '--url is an http or https address, not "ftp://x"'],
     ['model push x.onnx', 'missing --name'],
+    ['model push nowhere.onnx --name x', 'there is no nowhere.onnx'],
+    ['data push x nowhere.csv', 'there is no nowhere.csv'],
     ['rollout start picker', 'missing VERSION'],
     ['rollout start picker 0', 'VERSION is a whole number'],
     ['rollout start picker latest', 'VERSION is a whole number'],

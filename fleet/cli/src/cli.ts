@@ -93,13 +93,20 @@ async function dispatch([name, ...rest]: readonly string[], world: World): Promi
   return runLeaf(`${name} ${verb}`, leaf, rawArgs, world);
 }
 
+/** As much of a command line as names a command. */
+function knownWords([name = '', verb = '']: readonly string[]): string {
+  const entry = own(commands, name);
+  if (entry === undefined) return '';
+  return isGroup(entry) && own(entry.commands, verb) !== undefined ? `${name} ${verb} ` : `${name} `;
+}
+
 /** Runs one command line; the only place where errors become words and an exit code. */
 export async function runCli(argv: readonly string[], world: World): Promise<ExitCode> {
   try {
     return await dispatch(argv, world);
   } catch (error) {
     if (error instanceof UsageError) {
-      world.err(`serin: ${printable(error.message)}. See \`serin --help\`.\n`);
+      world.err(`serin: ${printable(error.message)}. See \`serin ${knownWords(argv)}--help\`.\n`);
       return exitCodes.usage;
     }
     if (error instanceof SerinError) {

@@ -13,7 +13,15 @@ export function exitCodeOf(error: SerinError): ExitCode {
   return error.status === 409 ? exitCodes.conflict : exitCodes.failure;
 }
 
-/** The command line itself is wrong: nothing was sent. */
+/** The command line itself is wrong, or a file it names: nothing was sent. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
+}
+
+/** A file that the command line names and that is not to be had, in plain words where the reason is a plain one. */
+export function unreadable(file: string, cause: unknown): UsageError {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  if (code === 'ENOENT') return new UsageError(`there is no ${file}`);
+  if (code === 'EACCES' || code === 'EPERM') return new UsageError(`${file} may not be read by you`);
+  return new UsageError(`${file} cannot be read: ${message}`);
 }

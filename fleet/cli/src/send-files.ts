@@ -7,7 +7,7 @@ import { uploadBytesMax } from '@serin/protocol/api/data-routes';
 import { SerinError } from '@serin/protocol/errors';
 import { digest, type Digest } from '@serin/protocol/ids';
 import type { Session } from './command.ts';
-import { UsageError } from './exit-codes.ts';
+import { unreadable, UsageError } from './exit-codes.ts';
 import { formatBytes } from './output.ts';
 
 /** A file of this machine, and its name on the server. */
@@ -41,7 +41,7 @@ async function filesBelow(folder: string, prefix: string): Promise<LocalFile[]> 
 /** A file by its name, a folder as all that is below it. `prefix` is what names on the server begin with. */
 export async function listFiles(given: string, { name, prefix }: { name: string; prefix: string }): Promise<LocalFile[]> {
   const found = await stat(given).catch((cause: Error) => {
-    throw new UsageError(`${given} cannot be read: ${cause.message}`);
+    throw unreadable(given, cause);
   });
   if (found.isFile()) return [{ name, file: given }];
   if (!found.isDirectory()) throw new UsageError(`${given} is neither a file nor a folder`);
@@ -67,7 +67,7 @@ export async function hashFiles(files: readonly LocalFile[], { world, say }: Pic
       }
     } catch (cause) {
       if (cause instanceof SerinError) throw cause;
-      throw new UsageError(`${file} cannot be read: ${(cause as Error).message}`);
+      throw unreadable(file, cause);
     }
     if (bytes > uploadBytesMax) throw new SerinError('TOO_LARGE', { detail: `${name}: ${formatBytes(bytes)}, limit ${formatBytes(uploadBytesMax)}` });
     hashed.push({ path: name, file, bytes, sha256: digest.parse(hash.digest('hex')) });
@@ -107,7 +107,7 @@ async function sendFile({ file, path: name, sha256, bytes: total }: HashedFile, 
   const { patientApi, world, say } = session;
   const { signal } = world;
   const handle = await open(file, 'r').catch((cause: Error) => {
-    throw new UsageError(`${file} cannot be read: ${cause.message}`);
+    throw unreadable(file, cause);
   });
   try {
     let { received, complete } = await patientApi('getUpload', { params: { sha256 }, signal });

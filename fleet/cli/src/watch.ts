@@ -46,7 +46,7 @@ export async function watch<Item>(
       if (!isAway) world.err(`${error.code}: ${error.message}; trying again\n`);
       isAway = true;
     }
-    if (world.signal.aborted) throw new SerinError('CANCELLED', { hint });
+    if (world.signal.aborted) throw new SerinError('CANCELLED', { detail: 'only the watching', hint });
     if (world.nowMs() >= deadline) return undefined;
     await world.pause(Math.min(pollMs, deadline - world.nowMs()));
   }

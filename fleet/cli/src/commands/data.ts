@@ -63,13 +63,18 @@ const versionFields = (version: DatasetVersion) =>
         .map(({ label, count }) => `${label} ${count}`)
         .join(', ') || '-',
     ],
-    ['found', `${version.errors} errors, ${version.warnings} warnings`],
+    ['found', `${version.errors} ${version.errors === 1 ? 'error' : 'errors'}, ${version.warnings} ${version.warnings === 1 ? 'warning' : 'warnings'}`],
     ['note', version.note || '-'],
     ['decision', version.decision === null ? '-' : `by ${version.decision.by}${version.decision.note === '' ? '' : `: ${version.decision.note}`}`],
   ] as const;
 
 const placeOf = ({ file, rows }: Anomaly): string => (file === null ? '' : `${file}${rows.length === 0 ? '' : `:${rows.slice(0, 5).join(',')}`} `);
-const anomalyLine = (anomaly: Anomaly): string => printable(`  ${anomaly.severity.padEnd(7)}  ${anomaly.kind}  ${placeOf(anomaly)}${anomaly.words}`);
+/** Words of what could not be read begin with the place already. */
+function anomalyLine(anomaly: Anomaly): string {
+  const { severity, kind, file, words } = anomaly;
+  const place = file !== null && words.startsWith(file) ? '' : placeOf(anomaly);
+  return printable(`  ${severity.padEnd(7)}  ${kind}  ${place}${words}`);
+}
 
 function sayAnomalies({ anomalies, anomaliesBeyond }: DatasetVersionDetail, { say }: Session): void {
   for (const anomaly of anomalies.slice(0, 40)) say(anomalyLine(anomaly));

@@ -16,13 +16,17 @@ export const goesOn = (jobId: string): string =>
 export const exitCodeOfFault = (code: string | undefined): ExitCode =>
   code !== undefined && isErrorCode(code) ? exitCodeOf(new SerinError(code)) : exitCodes.failure;
 
+/** Where a job stands. Why it failed is told by its error, whole and once. */
+export const jobLine = ({ status, fraction, stage, message, error }: Job): string =>
+  printable(`${status} ${Math.round(fraction * 100)} % ${stage} ${error === null ? message : ''}`).trimEnd();
+
 /** Tells how a job goes until it ends; undefined when the time is up. */
 export function followJob({ api, world, say }: Session, jobId: string, timeoutMs: number): Promise<Job | undefined> {
   return watch(world, {
     ask: () => api('getJob', { params: { id: jobId } }),
     isDone: isFinished,
     marker: (job) => `${job.status} ${job.stage} ${job.message}`,
-    onChange: (job) => say(printable(`${job.status} ${Math.round(job.fraction * 100)} % ${job.stage} ${job.message}`).trimEnd()),
+    onChange: (job) => say(jobLine(job)),
     timeoutMs,
     hint: goesOn(jobId),
   });

@@ -4,7 +4,7 @@ import { command, type Group } from '../command.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { formatAge, type Cell, type Column } from '../output.ts';
 import { watch } from '../watch.ts';
-import { goesOn, isFinished } from './job-end.ts';
+import { goesOn, isFinished, jobLine } from './job-end.ts';
 
 function statusOf({ status }: Job): Cell {
   if (status === 'SUCCEEDED') return { text: status, tone: 'good' };
@@ -66,7 +66,7 @@ export const jobGroup: Group = {
           ask: () => api('getJob', { params: { id: args.id } }),
           isDone: isFinished,
           marker: (job) => `${job.status} ${job.stage} ${percent(job)}`,
-          onChange: (job) => say(`${job.status} ${percent(job)} ${job.stage} ${job.message}`.trimEnd()),
+          onChange: (job) => say(jobLine(job)),
           timeoutMs,
           hint: goesOn(args.id),
         });
@@ -78,8 +78,10 @@ export const jobGroup: Group = {
     cancel: command(
       'Cancel a job: one that waits ends at once, one that runs in a moment',
       { id: { type: 'positional', required: true, description: 'the job' } },
-      async (args, { api, showOne }) => {
-        showOne(await api('cancelJob', { params: { id: args.id } }), fields);
+      async (args, { api, say, showOne }) => {
+        const job = await api('cancelJob', { params: { id: args.id } });
+        if (!isFinished(job)) say('It was told to stop and does so in a moment; what it has finished is kept');
+        showOne(job, fields);
       },
     ),
   },

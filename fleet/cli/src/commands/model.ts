@@ -6,7 +6,7 @@ import { modelName } from '@serin/protocol/ids';
 import { bundleBytesMax } from '@serin/protocol/limits';
 import { readValue } from '../arguments.ts';
 import { command, type Group } from '../command.ts';
-import { UsageError } from '../exit-codes.ts';
+import { unreadable, UsageError } from '../exit-codes.ts';
 import { formatAge, formatBytes, type Column } from '../output.ts';
 
 const nameRule = 'lower-case letters, digits, - and _, 63 at most';
@@ -49,7 +49,7 @@ async function readModelFile(file: string): Promise<Uint8Array> {
   try {
     handle = await open(file, 'r');
   } catch (cause) {
-    throw new UsageError(`${file} cannot be read: ${(cause as Error).message}`);
+    throw unreadable(file, cause);
   }
   try {
     const { size } = await handle.stat();
@@ -64,7 +64,7 @@ async function readModelFile(file: string): Promise<Uint8Array> {
 async function readLabels(given: string): Promise<string> {
   if (!given.includes(',') && path.extname(given) === '.txt') {
     const text = await readFile(given, 'utf8').catch((cause: Error) => {
-      throw new UsageError(`${given} cannot be read: ${cause.message}`);
+      throw unreadable(given, cause);
     });
     const labels = text.split(/\r?\n/).map((line) => line.trim());
     if (labels.some((label) => label.includes(','))) throw new UsageError(`${given}: a label may not contain a comma`);

@@ -9,7 +9,7 @@ import { pipelineTemplates, pipelineTemplateText, type PipelineTemplateName } fr
 import type { PipelineFile } from '@serin/protocol/pipeline';
 import { readValue, readWhole } from '../arguments.ts';
 import { command, localCommand, type Group, type Session } from '../command.ts';
-import { exitCodes, UsageError, type ExitCode } from '../exit-codes.ts';
+import { exitCodes, unreadable, UsageError, type ExitCode } from '../exit-codes.ts';
 import { formatAge, type Column } from '../output.ts';
 import { hashFiles, inputsOf, listFiles, sendFiles, type HashedFile } from '../send-files.ts';
 import { goesOn, waitArg, timeoutArg } from './job-end.ts';
@@ -97,7 +97,7 @@ export const pipelineGroup: Group = {
         const timeoutMs = readWhole(args['timeout-s'], '--timeout-s', 1, 31_536_000) * 1000;
         const place = args.file ?? usualFile;
         const text = await readFile(place, 'utf8').catch((cause: Error) => {
-          throw new UsageError(`${place} cannot be read: ${cause.message}`);
+          throw unreadable(place, cause);
         });
         const file = readPipeline(text);
         const files = await inputFiles(file, place, session);
