@@ -8,6 +8,8 @@ const shared = {
 };
 const never = ['**/node_modules/**', '**/dist/**'];
 const browser = '**/*.browser.test.ts';
+// One server each, and no fleet whose windows are judged: these may run two at a time.
+const records = ['fleet/e2e/src/data.test.ts', 'fleet/e2e/src/records.test.ts', 'fleet/e2e/src/sources.test.ts'];
 
 export default defineConfig({
   test: {
@@ -31,7 +33,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['fleet/e2e/src/**/*.test.ts'],
-          exclude: [...never, browser],
+          exclude: [...never, ...records, browser],
           pool: 'forks',
           // Each suite starts a whole fleet: one at a time on two cores.
           fileParallelism: false,
@@ -43,11 +45,24 @@ export default defineConfig({
       {
         ...shared,
         test: {
+          name: 'records',
+          include: records,
+          exclude: never,
+          pool: 'forks',
+          maxWorkers: 2,
+          testTimeout: 120_000,
+          hookTimeout: 300_000,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        ...shared,
+        test: {
           name: 'browser',
           include: [browser],
           exclude: never,
           pool: 'forks',
-          fileParallelism: false,
+          maxWorkers: 2,
           testTimeout: 120_000,
           hookTimeout: 300_000,
           sequence: { groupOrder: 2 },
