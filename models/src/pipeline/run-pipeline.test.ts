@@ -106,10 +106,10 @@ test('a fault leaves what is known so far, with the stage that failed', async ()
     train: { kind: 'text-linear' },
   });
   await expect(runIn(folder, file, { onReport: (report) => void reports.push(report) })).rejects.toMatchObject({
-    code: 'PIPELINE_INVALID',
-    detail: expect.stringContaining('did you mean text?') as string,
+    code: 'TRAINING_DATA_INVALID',
+    detail: expect.stringContaining('the text column txt is not there; it has text, label') as string,
   });
   const last = reports.at(-1);
-  expect(last?.stages.map(({ name, state }) => `${name} ${state}`).slice(0, 4)).toEqual(['ingest done', 'validate done', 'split failed', 'search waiting']);
+  expect(last?.stages.map(({ name, state }) => `${name} ${state}`).slice(0, 4)).toEqual(['ingest done', 'validate failed', 'split waiting', 'search waiting']);
   checkReport(last as PipelineReport);
 });
