@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
-import type { InferenceSession, Tensor } from 'onnxruntime-web';
 import type { Page } from 'playwright-core';
 import { seededRandom } from '@serin/inference/random';
 import type { TreeEnsemble } from '@serin/inference/trees/ensemble';
@@ -39,9 +38,20 @@ function serveRuntime(): Promise<Server> {
   });
 }
 
+interface Answered {
+  readonly dims: readonly number[];
+  readonly data: Float32Array;
+}
+
+interface Session {
+  run(feeds: Record<string, unknown>): Promise<Record<string, Answered>>;
+  release(): Promise<void>;
+}
+
+/** What is used of the runtime, which the page loads by itself. */
 interface Runtime {
-  readonly InferenceSession: typeof InferenceSession;
-  readonly Tensor: typeof Tensor;
+  readonly InferenceSession: { create(model: Uint8Array, options: { executionProviders: string[] }): Promise<Session> };
+  readonly Tensor: new (type: 'float32', data: Float32Array, dims: readonly number[]) => unknown;
   readonly env: { readonly wasm: { numThreads: number } };
 }
 
@@ -71,7 +81,7 @@ async function answerInPage({ model, dims, values }: Question): Promise<Answer> 
   await session.release();
   if (found === undefined) throw new Error('the model answers nothing');
   const [name, tensor] = found;
-  return { name, dims: tensor.dims, values: Array.from(tensor.data as Float32Array) };
+  return { name, dims: tensor.dims, values: Array.from(tensor.data) };
 }
 
 describe.skipIf(isMissing('chromium'))('trees in a page', () => {

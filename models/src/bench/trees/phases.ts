@@ -25,7 +25,7 @@ const phases: readonly (readonly [words: string, functions: readonly string[]])[
       'countRows',
     ],
   ],
-  ['rows to their sides', ['partition', 'splitNode', 'markBins']],
+  ['rows to their sides', ['partition', 'partAlone', 'partTogether', 'splitNode', 'markBins']],
   ['gradients', ['logisticLoss', 'sigmoid', 'finish', 'chunkGradients', 'packRows', 'findGradients']],
   ['values of leaves, margins', ['settleLeaves', 'leafValue', 'ownLeaves', 'addToRows', 'addToUnseen', 'finishTree', 'placeRows', 'prepare', 'grow']],
   [
