@@ -8,7 +8,7 @@ import { readIngestResult, type IngestRequest, type IngestResult } from './inges
 const now = 2_000_000_000_000;
 
 /** Reads of one landing folder, each held against the one before as a server does it. */
-async function landing(mode: IngestRequest['mode']) {
+async function landing(mode: IngestRequest['mode'], spec: IngestRequest['spec'] = { kind: 'table', label: 'y' }) {
   const root = await mkdtemp(path.join(tmpdir(), 'serin-ingest-'));
   onTestFinished(() => rm(root, { recursive: true, force: true }));
   const inbox = path.join(root, 'in');
@@ -35,7 +35,7 @@ async function landing(mode: IngestRequest['mode']) {
         bytesMax: 2 ** 30,
         accept,
       };
-      const request: IngestRequest = { kind: 'ingest', spec: { kind: 'table', label: 'y' }, mode, files: [], source, reference, known: [], now };
+      const request: IngestRequest = { kind: 'ingest', spec, mode, files: [], source, reference, known: [], now };
       await runIngestJob(folder, request, { progress: () => {} } as never, new AbortController().signal);
       const result = await readIngestResult(folder);
       if (result === undefined) throw new Error('no result');
@@ -78,4 +78,22 @@ test('a source of all there is that shrank is held back, until a person says tha
   await folder.take('all.csv');
   expect(await folder.read()).toMatchObject({ nothing: { ok: false } });
   expect(await folder.read(true)).toMatchObject({ nothing: { ok: true } });
+});
+
+test('a file that comes again with more in it is held against what is there: its ids are known', async () => {
+  const folder = await landing('append', { kind: 'table', label: 'y', id: 'id' });
+  const named = (count: number): string => `id,x,y\n${Array.from({ length: count }, (_, at) => `${at},${at % 17},${at % 2 === 0 ? 'no' : 'yes'}\n`).join('')}`;
+  await folder.put('all.csv', named(200));
+  expect(await folder.read()).toMatchObject({ nothing: null, errors: 0 });
+  await folder.put('all.csv', named(230));
+  const { errors, anomalies } = await folder.read();
+  expect(errors).toBe(1);
+  expect(anomalies[0]).toMatchObject({
+    kind: 'id-duplicate',
+    column: 'id',
+    file: 'all.csv',
+    count: 200,
+    words: expect.stringContaining('has already') as string,
+  });
+  expect(anomalies[0]?.rows.slice(0, 3)).toEqual([2, 3, 4]);
 });

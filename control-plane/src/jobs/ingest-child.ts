@@ -7,6 +7,7 @@ import { columnSummaries } from '@serin/models/data/quality/column-summary';
 import { inferSchema } from '@serin/models/data/quality/infer-schema';
 import { checkNamedColumns } from '@serin/models/data/quality/named-columns';
 import { profileRecords, type ProfileState } from '@serin/models/data/quality/profile';
+import { repeatedIds } from '@serin/models/data/quality/repeated-ids';
 import { columnsApart, parseSchema, profileOptionsOf } from '@serin/models/data/quality/schema';
 import { summarise } from '@serin/models/data/quality/summary';
 import { validate } from '@serin/models/data/quality/validate';
@@ -104,6 +105,7 @@ async function ingestRecords(batch: Batch, request: IngestRequest, told: ChildTo
   const found = [
     ...anomaliesOfProblems(problems),
     ...validate(profile, schema, before === undefined ? undefined : summarise(before, roles), { now, ...(mode === 'append' ? { shrinkMin: 0 } : {}) }),
+    ...(mode === 'append' && before !== undefined ? repeatedIds(before, state, schema) : []),
   ];
   const anomalies = found.map((one) => (accepted && isEmptyOrShrunk(one) ? { ...one, severity: 'warning' as const } : one));
   const rows = new Map(state.files.map((file) => [file.name, file.rows]));

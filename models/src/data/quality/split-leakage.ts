@@ -16,7 +16,7 @@ export interface Side {
 }
 
 /** Records of the second that have a key of the first; scaled up where tables only kept a sample of keys. */
-function sharedKeys(one: KeyTable, other: KeyTable): { count: number; places: Place[] } {
+export function sharedKeys(one: KeyTable, other: KeyTable): { count: number; places: Place[] } {
   const level = Math.max(one.level, other.level);
   let count = 0;
   const places: Place[] = [];

@@ -77,14 +77,13 @@ function baselineCheck({ metric, baseline: { name, gain, metrics } }: Evaluated)
   const low = gain?.low ?? Number.NaN;
   // To be no worse is not enough, whatever the rounding.
   const passed = low > 0;
-  const distance =
-    gain === null ? 'the difference is not defined on these records' : `it is better by ${shown(gain.value)} (${shown(gain.low)} to ${shown(gain.high)})`;
+  const distance = gain === null ? 'the difference is not defined' : `it is better by ${shown(gain.value)} (${shown(gain.low)} to ${shown(gain.high)})`;
   return {
     name: 'against_baseline',
     value: low,
     limit: 0,
     passed,
-    words: `${metric} of the baseline (${name}) is ${shown(metrics[metric] ?? Number.NaN)}; on the same records ${distance}; the lower end must be above 0${passed ? '' : ': the simple model does as well, so serve that, or bring more records'}`,
+    words: `${metric} of the baseline (${name}) is ${shown(metrics[metric] ?? Number.NaN)}; on the same records ${distance}; the lower end must be above 0${passed ? '' : gain === null ? ': bring more records' : ': the simple model does as well, so serve that, or bring more records'}`,
   };
 }
 
