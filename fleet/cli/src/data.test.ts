@@ -224,6 +224,9 @@ test('sources are one of four kinds, and secrets are named, never told', async (
     settings: { kind: 'sql', query: 'select 1', urlSecret: 'SERIN_SOURCE_SHOP', cursorColumn: 'id' },
     mode: 'append',
   });
+  // What an address has is the whole of it.
+  expect((await serin([...set, '--address', 'https://h/a.csv'])).code).toBe(0);
+  expect(JSON.parse(Buffer.from(server.calls.at(-1)?.body ?? []).toString())).toMatchObject({ settings: { kind: 'url' }, mode: 'replace' });
   expect((await serin([...set, '--sql', 'select 1', '--url-secret', 'postgres://ada:secret@host/db'])).code).toBe(2);
   expect((await serin([...set, '--folder', '/in', '--address', 'https://h/a.csv'])).err).toContain('a source is one of');
 });
@@ -239,4 +242,16 @@ test('a source is read as it is, or in the knowledge that it shrank', async () =
     ['shop', {}],
     ['shop', { accept: 'true' }],
   ]);
+});
+
+test('a read that ends in quarantine says where to look and what a person may do', async () => {
+  answers.readSource = () => exampleJob({ kind: 'ingest' });
+  answers.getJob = () => exampleJob({ kind: 'ingest', status: 'SUCCEEDED' });
+  const last = { ok: false, words: 'version 3 is in quarantine: 1 error', version: 3 };
+  const settings = { kind: 'folder', path: '/in' };
+  const rest = { spec: { kind: 'table' }, mode: 'append', schedule: null, enabled: true, createdAt: 0, createdBy: 'ada', lastReadAt: 0, nextReadAt: null };
+  answers.listSources = () => ({ items: [{ ...rest, name: 'shop', dataset: 'orders', settings, last }] }) as never;
+  const { code, err } = await serin(['source', 'read', 'shop']);
+  expect(code).toBe(5);
+  expect(err).toMatch(/serin data show orders 3[^]*serin data release orders 3/);
 });

@@ -122,7 +122,10 @@ export const pipelineGroup: Group = {
           say(`Still under way after ${args['timeout-s']} s. ${goesOn(job.id)}`);
           return exitCodes.timeout;
         }
-        return endOf(last, session);
+        const code = endOf(last, session);
+        if (args.rollout === true && last.version !== null)
+          say(`Version ${last.version} is rolled out unless it was before: serin rollout ls --model ${last.model}`);
+        return code;
       },
     ),
   },

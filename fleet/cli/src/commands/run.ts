@@ -133,7 +133,7 @@ const comparisonFields = ({ left, right, sameWeights, differences, metrics }: Ru
   ] as [string, string][];
 
 const environmentWords = ({ product, node, ort, platform, arch, cpu, threads }: Environment): string =>
-  `serin ${product}, node ${node}, ONNX Runtime ${ort}, ${platform} ${arch}, ${cpu}, ${threads} threads`;
+  `serin ${product}, node ${node}, ONNX Runtime ${ort}, ${platform} ${arch}, ${cpu}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
 
 const environmentColumns: Column<EnvironmentReport['devices'][number]>[] = [
   { title: 'devices', cell: ({ count }) => count },

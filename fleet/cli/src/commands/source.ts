@@ -160,7 +160,13 @@ export const sourceGroup: Group = {
         const source = (await api('listSources')).items.find((item) => item.name === name);
         if (source !== undefined) showOne(source, fields(world.nowMs()));
         if (last.status !== 'SUCCEEDED') return exitCodeOfFault(last.error?.code);
-        return source?.last?.ok === false ? exitCodes.conflict : exitCodes.ok;
+        if (source?.last?.ok !== false) return exitCodes.ok;
+        const { dataset, last: read } = source;
+        if (read.version !== null) {
+          say(`What is wrong with it: serin data show ${dataset} ${read.version}`);
+          say(`Use it all the same: serin data release ${dataset} ${read.version}; or not: serin data drop ${dataset} ${read.version}`);
+        }
+        return exitCodes.conflict;
       },
     ),
     rm: command(
