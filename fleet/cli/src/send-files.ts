@@ -22,6 +22,7 @@ export interface HashedFile extends InputFile {
 
 const pieceBytes = 4 * 2 ** 20;
 const attemptsMax = 10;
+const atOnce = 4;
 const sayEveryMs = 2000;
 
 /** Files below a folder in the order of their names; what is hidden stays here. */
@@ -84,7 +85,24 @@ export async function sendFiles(files: readonly HashedFile[], missing: readonly 
   const total = wanted.reduce((sum, { bytes }) => sum + bytes, 0);
   if (wanted.length > 0) session.say(`sending ${wanted.length === 1 ? wanted[0]?.path : `${wanted.length} files`}, ${formatBytes(total)}`);
   const report = reporter(total, session);
-  for (const file of wanted) await sendFile(file, session, report);
+  // Of many small files most of the time is waiting for answers.
+  const queue = wanted.values();
+  let isStopped = false;
+  async function sendSome(): Promise<void> {
+    for (const file of queue) {
+      if (isStopped) return;
+      await sendFile(file, session, report);
+    }
+  }
+  const ended = await Promise.allSettled(
+    Array.from({ length: Math.min(atOnce, wanted.length) }, () =>
+      sendSome().catch((error: unknown) => {
+        isStopped = true;
+        throw error;
+      }),
+    ),
+  );
+  for (const one of ended) if (one.status === 'rejected') throw one.reason;
 }
 
 type Report = (bytes: number) => void;
