@@ -195,7 +195,7 @@ test('a repetition that differs says in what, by the exit code too', async () =>
   answers.repeatRun = () => ({ run: exampleRun({ status: 'RUNNING', repeats: 'run-0' }), job: exampleJob({ kind: 'pipeline' }) });
   answers.getJob = () => exampleJob({ kind: 'pipeline' });
   answers.getRun = () => exampleRun({ repeats: 'run-0', verdict: { identical: false, differences: ['weights: a then, b now'] } });
-  const { code, out } = await serin(['run', 'repeat', 'run-0']);
+  const { code, out } = await serin(['run', 'rerun', 'run-0']);
   expect(code).toBe(5);
   expect(out).toContain('differs from run-0: weights: a then, b now');
 });

@@ -1,16 +1,13 @@
-import { execFile } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Job } from '@serin/protocol/api/resources';
 import type { RunDetail } from '@serin/protocol/api/runs';
 import { modelName } from '@serin/protocol/ids';
-import { programs } from '@serin/demo/processes';
+import { customers, runSerin, type Outcome } from './harness/operator.ts';
 import { startStack, type Stack } from './harness/stack.ts';
 
-const execute = promisify(execFile);
 const churn = modelName.parse('churn');
 let stack: Stack;
 let inbox: string;
@@ -33,37 +30,7 @@ afterAll(async () => {
   await stack?.stop();
 }, 60_000);
 
-interface Outcome {
-  code: number;
-  stdout: string;
-  stderr: string;
-}
-
-/** `serin`, as an operator has it. */
-async function serin(...args: string[]): Promise<Outcome> {
-  const { httpUrl, adminToken } = stack.server().ready;
-  try {
-    const env = { PATH: process.env.PATH ?? '', SERIN_URL: httpUrl, SERIN_TOKEN: adminToken };
-    const { stdout, stderr } = await execute(process.execPath, [programs.cli, ...args], { cwd: desk, env, maxBuffer: 64 << 20 });
-    return { code: 0, stdout, stderr };
-  } catch (error) {
-    const { code, stdout, stderr } = error as Outcome;
-    return { code, stdout, stderr };
-  }
-}
-
-/** Synthetic customers: the young leave early, the old leave late; no straight line tells them apart. */
-function customers(count: number, first: number, spoil: (row: number, line: string[]) => string[] = (_, line) => line): string {
-  const lines = Array.from({ length: count }, (_, index) => {
-    const key = first + index;
-    const noise = Math.abs(Math.sin(key * 12.9898) * 43_758.5453) % 1;
-    const [age, months] = [20 + ((key * 7919) % 50), (key * 104_729) % 72];
-    const leaves = age < 45 === months < 36 ? noise < 0.9 : noise < 0.1;
-    return spoil(index, [String(key), String(age), String(months), ['basic', 'pro', 'team'][key % 3] ?? '', leaves ? 'yes' : 'no']).join(',');
-  });
-  return `id,age,months,plan,churned\n${lines.join('\n')}\n`;
-}
-
+const serin = (...args: string[]): Promise<Outcome> => runSerin(stack, desk, args);
 const write = (name: string, text: string): void => writeFileSync(path.join(desk, name), text);
 const versions = async () => (await stack.api('listDatasetVersions', { params: { name: churn }, query: {} })).items;
 
@@ -180,7 +147,7 @@ test('a pipeline makes a version; the same again does nothing again; a repetitio
   const stages = unchanged.stages.filter(({ state }) => state !== 'skipped');
   expect(stages.map(({ state }) => state)).toEqual(stages.map(() => 'cached'));
 
-  const repeated = await serin('run', 'repeat', made.id, '-o', 'json');
+  const repeated = await serin('run', 'rerun', made.id, '-o', 'json');
   expect(repeated.code, repeated.stderr).toBe(0);
   const repeat = JSON.parse(repeated.stdout) as RunDetail;
   expect(repeat).toMatchObject({ repeats: made.id, verdict: { identical: true, differences: [] }, version: null, weightDigest: made.weightDigest });

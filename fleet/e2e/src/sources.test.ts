@@ -1,8 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { execFile } from 'node:child_process';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { DatasetVersion, Source } from '@serin/protocol/api/datasets';
 import type { Job } from '@serin/protocol/api/resources';
@@ -10,10 +8,9 @@ import type { RunDetail } from '@serin/protocol/api/runs';
 import { modelName } from '@serin/protocol/ids';
 import { startTestServer, type TestServer } from '@serin/models/sources/testing/http-server';
 import { startTestBucket, type TestBucket } from '@serin/models/sources/testing/s3-server';
-import { programs } from '@serin/demo/processes';
+import { customers, runSerin, type Outcome } from './harness/operator.ts';
 import { startStack, type Stack } from './harness/stack.ts';
 
-const execute = promisify(execFile);
 const secrets = { SERIN_SOURCE_TOKEN: 'X-Token: never-told-of-the-url', SERIN_SOURCE_ID: 'never-told-id', SERIN_SOURCE_KEY: 'never told / of the bucket' };
 const words = ['never-told-of-the-url', secrets.SERIN_SOURCE_ID, secrets.SERIN_SOURCE_KEY];
 const needles = words.flatMap((secret) => [secret, encodeURIComponent(secret), Buffer.from(secret).toString('base64')]);
@@ -53,35 +50,11 @@ afterAll(async () => {
   await Promise.all([site, silent, bucket].map((server) => server?.close()));
 }, 60_000);
 
-interface Outcome {
-  code: number;
-  stdout: string;
-  stderr: string;
-}
-
-/** `serin`, as an operator has it; all that it says is kept. */
+/** All that it says is kept. */
 async function serin(...args: string[]): Promise<Outcome> {
-  const { httpUrl, adminToken } = stack.server().ready;
-  const env = { PATH: process.env.PATH ?? '', SERIN_URL: httpUrl, SERIN_TOKEN: adminToken };
-  const options = { cwd: desk, env, maxBuffer: 64 << 20 };
-  const { code, stdout, stderr } = await execute(process.execPath, [programs.cli, ...args], options).then(
-    (said): Outcome => ({ code: 0, ...said }),
-    (error: unknown) => error as Outcome,
-  );
-  replies.push(stdout, stderr);
-  return { code, stdout, stderr };
-}
-
-/** Synthetic customers, as in the tests of data. */
-function customers(count: number, first: number): string {
-  const lines = Array.from({ length: count }, (_, index) => {
-    const key = first + index;
-    const noise = Math.abs(Math.sin(key * 12.9898) * 43_758.5453) % 1;
-    const [age, months] = [20 + ((key * 7919) % 50), (key * 104_729) % 72];
-    const leaves = age < 45 === months < 36 ? noise < 0.9 : noise < 0.1;
-    return [key, age, months, ['basic', 'pro', 'team'][key % 3], leaves ? 'yes' : 'no'].join(',');
-  });
-  return `id,age,months,plan,churned\n${lines.join('\n')}\n`;
+  const outcome = await runSerin(stack, desk, args);
+  replies.push(outcome.stdout, outcome.stderr);
+  return outcome;
 }
 
 const declare = (name: string, ...place: string[]): Promise<Outcome> =>

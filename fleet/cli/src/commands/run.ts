@@ -184,7 +184,7 @@ export const runGroup: Group = {
         link(`/runs/${args.id}`);
       },
     ),
-    repeat: command(
+    rerun: command(
       'Do a run again, every stage of it, and say whether the same comes out',
       { id, ...waitArg, ...timeoutArg },
       async (args, session): Promise<ExitCode> => {
