@@ -71,7 +71,9 @@ export function sourceContract(name: string, openFixture: () => Promise<SourceFi
       expect(second).toMatchObject({ files: [], findings: [] });
     });
 
-    test.runIf(items === 'many')('a new item comes alone', async () => {
+    // What cannot happen to a source is no test of it: a skipped one would look like one that was forgotten.
+    const testIf = (applies: boolean): typeof test | (() => void) => (applies ? test : () => {});
+    testIf(items === 'many')('a new item comes alone', async () => {
       await fixture.put('first.csv', 'alpha');
       const { cursor } = await read(null);
       await fixture.put('second.csv', 'beta');
@@ -104,7 +106,7 @@ export function sourceContract(name: string, openFixture: () => Promise<SourceFi
       expect(await left()).toEqual([]);
     });
 
-    test.runIf(!incremental)('a source that shrank to nothing, or to little, is held back until a person accepts it', async () => {
+    testIf(!incremental)('a source that shrank to nothing, or to little, is held back until a person accepts it', async () => {
       const names = items === 'many' ? ['1', '2', '3', '4', '5'] : ['1'];
       for (const item of names) await fixture.put(`${item}.csv`, `long content of ${item} that will be gone`);
       const { cursor } = await read(null);
