@@ -3,6 +3,7 @@ import { linearScale, linePath, nearestIndex, niceTicks, valueDomain } from '../
 import { ChartFrame, LegendKey } from './chart-frame.tsx';
 import { useCursor } from './use-cursor.ts';
 import { useWidth } from './use-width.ts';
+import { ValueAxis } from './value-axis.tsx';
 
 export interface Line {
   name: string;
@@ -69,14 +70,7 @@ export function LineChart({ title, lines, format = formatNumber, height = 180 }:
     >
       <div ref={ref} className="rounded-sm" {...cursor.props}>
         <svg width={width} height={height} aria-hidden className="block w-full">
-          {niceTicks(domain[0], domain[1], 4).map((tick) => (
-            <g key={tick}>
-              <line x1={left} x2={width - right} y1={y(tick)} y2={y(tick)} stroke="var(--line)" />
-              <text x={left - 6} y={y(tick) + 4} textAnchor="end" className="fill-ink-3 text-[11px]">
-                {formatNumber(tick)}
-              </text>
-            </g>
-          ))}
+          <ValueAxis span={domain} y={y} left={left} end={width - right} />
           {niceTicks(span[0], span[1], width < 420 ? 3 : 6)
             .filter(Number.isInteger)
             .map((tick) => (

@@ -4,6 +4,7 @@ import { linearScale, niceTicks, valueDomain } from '../domain/scale.ts';
 import { ChartFrame, LegendKey } from './chart-frame.tsx';
 import { useCursor } from './use-cursor.ts';
 import { useWidth } from './use-width.ts';
+import { ValueAxis } from './value-axis.tsx';
 
 interface ScatterChartProps {
   title: string;
@@ -77,14 +78,7 @@ export function ScatterChart({ title, parameter, metric, dots, best }: ScatterCh
     >
       <div ref={ref} className="rounded-sm" {...cursor.props}>
         <svg width={width} height={height} aria-hidden className="block w-full">
-          {niceTicks(spanY[0], spanY[1], 4).map((tick) => (
-            <g key={tick}>
-              <line x1={left} x2={width - right} y1={y(tick)} y2={y(tick)} stroke="var(--line)" />
-              <text x={left - 6} y={y(tick) + 4} textAnchor="end" className="fill-ink-3 text-[11px]">
-                {formatNumber(tick)}
-              </text>
-            </g>
-          ))}
+          <ValueAxis span={spanY} y={y} left={left} end={width - right} />
           {ticksX.map((tick) => (
             <text key={tick} x={x(tick)} y={height - 6} textAnchor="middle" className="fill-ink-3 text-[11px]">
               {formatNumber(log ? 10 ** tick : tick)}

@@ -1,5 +1,5 @@
 import { useNavigate, Link } from '@tanstack/react-router';
-import { ChevronRight, Search } from 'lucide-react';
+import { ChevronRight } from 'lucide-react';
 import { useEffect, useRef } from 'react';
 import { columnRole, type ColumnSummary, type DatasetVersionDetail } from '@serin/protocol/api/datasets';
 import { BarList } from '../charts/bar-list.tsx';
@@ -11,6 +11,7 @@ import { Badge } from '../ui/badge.tsx';
 import { cn } from '../ui/cn.ts';
 import { SelectField } from '../ui/field.tsx';
 import { Empty, Fact, Facts, Panel, PanelHead } from '../ui/panel.tsx';
+import { SearchField } from '../ui/search-field.tsx';
 
 const sortWords: Record<ColumnSort, string> = {
   order: 'as in the file',
@@ -44,17 +45,7 @@ export function Columns({ version, search }: { version: DatasetVersionDetail; se
         title="Columns"
         note={found.length === version.columns.length ? formatCount(found.length) : `${formatCount(found.length)} of ${formatCount(version.columns.length)}`}
       >
-        <div className="relative">
-          <Search className="pointer-events-none absolute top-2 left-2.5 size-4 text-ink-3" aria-hidden />
-          <input
-            type="search"
-            aria-label="Name of the column"
-            placeholder="Name"
-            value={search.q ?? ''}
-            onChange={(event) => change({ q: event.target.value })}
-            className="h-8 w-36 rounded-md border border-line-strong bg-surface pr-2 pl-8 text-sm placeholder:text-ink-3"
-          />
-        </div>
+        <SearchField label="Name of the column" placeholder="Name" value={search.q ?? ''} onChange={(q) => change({ q })} narrow />
         <SelectField label="Role" hideLabel value={search.role ?? ''} onChange={(event) => change({ role: roles.find((role) => role === event.target.value) })}>
           <option value="">Any role</option>
           {roles.map((role) => (

@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
-import { ChevronRight, Search } from 'lucide-react';
+import { ChevronRight } from 'lucide-react';
 import type { Dataset } from '@serin/protocol/api/datasets';
 import { datasetsQuery } from '../data/data-queries.ts';
 import { formatBytes, formatCount, humanise, plural } from '../domain/format.ts';
@@ -12,6 +12,7 @@ import { CopyLine } from '../ui/copy-line.tsx';
 import { Empty, Page, Panel, Skeleton } from '../ui/panel.tsx';
 import { Segmented } from '../ui/segmented.tsx';
 import { StateMark } from '../ui/state-mark.tsx';
+import { SearchField } from '../ui/search-field.tsx';
 import { Sources } from './sources.tsx';
 
 const route = getRouteApi('/shell/data');
@@ -62,19 +63,12 @@ function Filters({ search }: { search: DataSearch }) {
   const navigate = route.useNavigate();
   return (
     <div role="search" aria-label="Filter datasets" className="flex flex-wrap items-center gap-2">
-      <div className="relative min-w-48 flex-1 sm:max-w-72">
-        <Search className="pointer-events-none absolute top-2 left-2.5 size-4 text-ink-3" aria-hidden />
-        <input
-          type="search"
-          aria-label="Name of the dataset"
-          placeholder="Name"
-          value={search.q ?? ''}
-          onChange={(event) =>
-            void navigate({ search: ({ q: _, ...before }) => (event.target.value === '' ? before : { ...before, q: event.target.value }), replace: true })
-          }
-          className="h-8 w-full rounded-md border border-line-strong bg-surface pr-2 pl-8 text-sm placeholder:text-ink-3"
-        />
-      </div>
+      <SearchField
+        label="Name of the dataset"
+        placeholder="Name"
+        value={search.q ?? ''}
+        onChange={(text) => void navigate({ search: ({ q: _, ...before }) => (text === '' ? before : { ...before, q: text }), replace: true })}
+      />
       <Segmented
         label="Kind"
         value={search.kind ?? 'all'}

@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { ChevronDown, ChevronUp, Plus, Search, X } from 'lucide-react';
+import { ChevronDown, ChevronUp, Plus, X } from 'lucide-react';
 import { useLayoutEffect, useRef, useState, type ReactNode } from 'react';
 import type { Device } from '@serin/protocol/api/resources';
 import { devicesMax, devicesQuery } from '../data/queries.ts';
@@ -16,6 +16,7 @@ import { SelectField } from '../ui/field.tsx';
 import { HealthMark } from '../ui/health-mark.tsx';
 import { Empty, Page, Panel, Skeleton } from '../ui/panel.tsx';
 import { Ago } from '../ui/time.tsx';
+import { SearchField } from '../ui/search-field.tsx';
 
 const route = getRouteApi('/shell/devices');
 
@@ -93,17 +94,7 @@ function Filters({ devices, search }: { devices: readonly Device[]; search: Devi
   const filtered = search.q !== undefined || search.state !== undefined || search.site !== undefined || search.version !== undefined;
   return (
     <div role="search" aria-label="Filter devices" className="flex flex-wrap items-center gap-2">
-      <div className="relative min-w-48 flex-1 sm:max-w-72">
-        <Search className="pointer-events-none absolute top-2 left-2.5 size-4 text-ink-3" aria-hidden />
-        <input
-          type="search"
-          aria-label="Name, site or platform"
-          placeholder="Name, site or platform"
-          value={search.q ?? ''}
-          onChange={(event) => change({ q: event.target.value })}
-          className="h-8 w-full rounded-md border border-line-strong bg-surface pr-2 pl-8 text-sm placeholder:text-ink-3"
-        />
-      </div>
+      <SearchField label="Name, site or platform" value={search.q ?? ''} onChange={(q) => change({ q })} />
       <SelectField
         label="State"
         hideLabel

@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
-import { GitCompareArrows, Search, X } from 'lucide-react';
+import { GitCompareArrows, X } from 'lucide-react';
 import { runStatus, type Run } from '@serin/protocol/api/runs';
 import { runsMax, runsQuery } from '../data/data-queries.ts';
 import { formatCount, formatFull, plural } from '../domain/format.ts';
@@ -13,6 +13,7 @@ import { SelectField } from '../ui/field.tsx';
 import { Empty, Page, Panel, Skeleton } from '../ui/panel.tsx';
 import { StateMark } from '../ui/state-mark.tsx';
 import { Ago, Elapsed } from '../ui/time.tsx';
+import { SearchField } from '../ui/search-field.tsx';
 import { DataLink, KeyFigure, RunTabs } from './run-parts.tsx';
 
 const route = getRouteApi('/shell/runs');
@@ -78,17 +79,7 @@ function Filters({ runs, search }: { runs: readonly Run[]; search: RunsSearch })
   const filtered = search.q !== undefined || search.model !== undefined || search.pipeline !== undefined || search.status !== undefined;
   return (
     <div role="search" aria-label="Filter runs" className="flex flex-wrap items-center gap-2">
-      <div className="relative min-w-48 flex-1 sm:max-w-72">
-        <Search className="pointer-events-none absolute top-2 left-2.5 size-4 text-ink-3" aria-hidden />
-        <input
-          type="search"
-          aria-label="Model, dataset, person or id"
-          placeholder="Model, dataset, person or id"
-          value={search.q ?? ''}
-          onChange={(event) => change({ q: event.target.value })}
-          className="h-8 w-full rounded-md border border-line-strong bg-surface pr-2 pl-8 text-sm placeholder:text-ink-3"
-        />
-      </div>
+      <SearchField label="Model, dataset, person or id" value={search.q ?? ''} onChange={(q) => change({ q })} />
       <SelectField label="Model" hideLabel value={search.model ?? ''} onChange={(event) => change({ model: event.target.value })}>
         <option value="">Any model</option>
         {namesOf(runs.map(({ model }) => model)).map((name) => (
