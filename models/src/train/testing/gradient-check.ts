@@ -1,10 +1,10 @@
 import { seededRandom, shuffle, type Random } from '@serin/inference/random';
 
-import { createModel, currentOpset, elementCount, int, type ElementType, type Tensor } from '../../onnx/graph.ts';
+import { createModel, currentOpset, elementCount, int, type ElementType } from '../../onnx/graph.ts';
 import { writeModel } from '../../onnx/model-file.ts';
 import { openSession, runtimeTensor } from '../../onnx/session.ts';
 import { differentiate } from '../autodiff.ts';
-import { createTape, type Tape } from '../tape.ts';
+import { castTo, createTape, type Tape } from '../tape.ts';
 
 /** The values of an input with `count` elements. */
 export type Values = (random: Random, count: number) => number[];
@@ -130,12 +130,10 @@ const arrayOf = (type: 'float32' | 'float64', values: readonly number[]): Float3
 function weightedSum(tape: Tape, outputs: readonly string[], random: Random): string {
   const sums = outputs.map((output) => {
     const { type, dims } = tape.type(output);
-    const data = arrayOf(
-      floating(type),
-      Array.from({ length: elementCount(dims) }, () => random.normal()),
-    );
-    const weights = tape.constant({ type, dims, data } as Tensor);
-    return tape.add('ReduceSum', [tape.add('Mul', [output, weights])], { keepdims: int(0) });
+    const weights = tape.constant({ type: 'float64', dims, data: Float64Array.from({ length: elementCount(dims) }, () => random.normal()) });
+    // A sum in float32 would round away what a small step changes.
+    const wide = floating(type) === 'float64' ? output : tape.add('Cast', [output], castTo('float64'));
+    return tape.add('ReduceSum', [tape.add('Mul', [wide, weights])], { keepdims: int(0) });
   });
   return sums.reduce((left, right) => tape.add('Add', [left, right]));
 }
