@@ -14,4 +14,6 @@ export const manifestBytesMax = 256 * 1024;
 export const windowsPerBatchMax = 64;
 export const statisticsPerWindowMax = 64;
 export const binsMax = 128;
+/** Random features of an embedding; a window carries one number for each. */
+export const embeddingFeaturesMax = 256;
 export const creditChunksMax = 64;

@@ -104,6 +104,22 @@ export type SearchSettings = z.infer<typeof searchSettings>;
 export const metricName = z.enum(['accuracy', 'auc', 'averagePrecision', 'f1', 'precision', 'recall', 'logLoss', 'brier', 'ece', 'cost', 'rmse', 'mae', 'r2']);
 export type MetricName = z.infer<typeof metricName>;
 
+/** What is tried, one after the other, where 8 bits cost more than they may. */
+export const recoverySteps = ['exclude', 'bias', 'equalise', 'fine-tune'] as const;
+export const calibrators = ['min-max', 'moving-average', 'percentile', 'entropy', 'mse'] as const;
+
+export const quantiseSettings = z.strictObject({
+  /** Made beside float, and kept where they pass the gate. */
+  variants: z._default(z.array(z.enum(['fp16', 'u8s8', 'u8u8', 'dyn8', 'w8', 'w4'])).check(z.minLength(1), z.maxLength(6)), ['u8s8', 'u8u8']),
+  calibrator: z._default(z.enum(calibrators), 'mse'),
+  /** Examples whose values set the ranges. */
+  samples: z._default(whole(1, 10_000), 128),
+  /** Of the metric, as a share of what float reaches. */
+  lossMax: z._default(share, 0.003),
+  recover: z._default(z.array(z.enum(recoverySteps)).check(z.maxLength(recoverySteps.length)), [...recoverySteps]),
+});
+export type QuantiseSettings = z.infer<typeof quantiseSettings>;
+
 export const pipelineFile = z.strictObject({
   $schema: z.optional(z.string().check(z.maxLength(2048))),
   v: z.literal(1),
@@ -150,7 +166,7 @@ export const pipelineFile = z.strictObject({
     }),
     { slices: [], repeats: 1000 },
   ),
-  quantise: z._default(z.enum(['auto', 'never']), 'auto'),
+  quantise: z._default(z.union([z.enum(['auto', 'never']), quantiseSettings]), 'auto'),
   gate: z._default(
     z.strictObject({
       limits: z._default(z.partialRecord(metricName, z.strictObject({ min: z.optional(z.number()), max: z.optional(z.number()) })), {}),

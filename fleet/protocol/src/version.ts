@@ -1,5 +1,5 @@
 /** Wire protocol version. The server speaks this one and the one before; a device says its own in hello. */
-export const protocolVersion = 3;
+export const protocolVersion = 4;
 
 export const speaksProtocol = (version: number): boolean => version === protocolVersion || version === protocolVersion - 1;
 
@@ -8,6 +8,7 @@ export const protocolHistory: readonly string[] = [
   '1: first version',
   '2: detection: a manifest may have that task, and a sample then carries objects instead of one label; a device of version 1 refuses such a bundle and serves on',
   '3: tables and texts: a manifest may have these tasks, with a decision and files of the roles preprocessing and explainer, and statistics named after columns, and a hello may list what the processor can do; a device of version 2 refuses such a bundle and serves on',
+  '4: variants: a manifest may carry fp16, u8u8, dyn8, w8 and w4 and a file of role report, devices tell what they measured of each, and windows may count class by confidence and the moments of an embedding; a device of version 3 refuses such a bundle and serves on',
 ];
 
 /** Version of the programs, told by devices in hello and compared with a bundle's `minAgent`. */

@@ -14,7 +14,7 @@ import { desired } from './messages/desired.ts';
 import { chunkTopic, grantsFor } from './topics.ts';
 
 /** Hash of everything devices and servers of different versions must agree on. */
-const pinned = '153bda2a3bb057752df9ab77bc5c9e4122036b1b5f952fe163502227ac1b2e9f';
+const pinned = 'c2aeac39f0a94810580c74341a7e7b42954fea4d0ed3e992a93a8f0dd58445da';
 
 const toChangeIt = `
 The wire has changed. Devices in the field speak the old one, so first decide:

@@ -5,6 +5,8 @@ export const golden = z.object({
   v: z.literal(1),
   /** Largest allowed absolute difference, per output. */
   tolerance: z.number().check(z.gte(0)),
+  /** Of outputs whose numbers are of another size than the others'. */
+  tolerances: z.optional(z.record(z.string(), z.number().check(z.gte(0)))),
   vectors: z
     .array(
       z.object({

@@ -124,5 +124,5 @@ describe('the choice of a variant', () => {
 
 test('every variant named in a manifest is one a device can ask for', () => {
   expect(manifest.safeParse({ ...bundle, files: [{ ...file, variant: 'int4' }] }).success).toBe(false);
-  expect(Object.values(variant._zod.def.entries)).toEqual(['fp32', 'u8s8']);
+  expect(Object.values(variant._zod.def.entries)).toEqual(['fp32', 'fp16', 'u8s8', 'u8u8', 'dyn8', 'w8', 'w4']);
 });

@@ -7,14 +7,20 @@ import type { Keyset } from './keyset.ts';
 import { chunkList, chunkRoot } from './chunks.ts';
 import { openDocument, type SignedDocument } from './signing.ts';
 
-export const variant = z.enum(['fp32', 'u8s8']);
+/**
+ * One logical model in several forms; which of them is best is a matter of the machine, so devices measure.
+ * `fp32`, `fp16`: floats. `u8s8`, `u8u8`: static 8 bits, activations then weights. `dyn8`: 8-bit weights, activations
+ * quantised as they come. `w8`, `w4`: weights alone in 8 or 4 bits.
+ */
+export const variant = z.enum(['fp32', 'fp16', 'u8s8', 'u8u8', 'dyn8', 'w8', 'w4']);
 export type Variant = z.infer<typeof variant>;
 
 /** A flat, safe file name inside the bundle folder. */
 const bundlePath = z.string().check(z.regex(/^[a-z0-9][a-z0-9._-]{0,63}$/));
 
 export const bundleFile = z.object({
-  role: z.enum(['model', 'golden', 'profile', 'preprocessing', 'explainer']),
+  /** `report`: what was measured of the version before it was signed; devices never fetch it. */
+  role: z.enum(['model', 'golden', 'profile', 'preprocessing', 'explainer', 'report']),
   /** Only for role `model`: which variant this file is. Golden vectors may also be per variant. */
   variant: z.optional(variant),
   path: bundlePath,

@@ -1,5 +1,5 @@
 import { z } from 'zod/mini';
-import { digest, modelName, versionNumber } from '../ids.ts';
+import { count, digest, modelName, versionNumber } from '../ids.ts';
 import { variant } from '../bundle/manifest.ts';
 import { envelope } from './envelope.ts';
 
@@ -11,7 +11,29 @@ export type UpdatePhase = z.infer<typeof updatePhase>;
 export const updateOutcome = z.enum(['COMMITTED', 'FAILED', 'ROLLED_BACK', 'REJECTED']);
 export type UpdateOutcome = z.infer<typeof updateOutcome>;
 
-const running = z.object({ version: versionNumber, manifest: digest, variant });
+/** One variant that this device could run, as it found it at install. */
+export const measuredVariant = z.object({
+  variant,
+  bytes: count,
+  /** Absent where it did not come to that: see `code`. */
+  loadMs: z.optional(z.number()),
+  p50Ms: z.optional(z.number()),
+  p90Ms: z.optional(z.number()),
+  /** Largest difference from its golden vectors. */
+  goldenDifference: z.optional(z.number()),
+  /** Why it cannot serve here. */
+  code: z.optional(z.string().check(z.maxLength(64))),
+  detail: z.optional(z.string().check(z.maxLength(200))),
+});
+export type MeasuredVariant = z.infer<typeof measuredVariant>;
+
+const running = z.object({
+  version: versionNumber,
+  manifest: digest,
+  variant,
+  /** All that were measured, the one that serves among them. */
+  measured: z.optional(z.array(measuredVariant).check(z.maxLength(variant.options.length))),
+});
 
 export const reportedModel = z.object({
   model: modelName,

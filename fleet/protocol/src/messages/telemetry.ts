@@ -1,7 +1,7 @@
 import { z } from 'zod/mini';
 import { bootId, count, digest, modelName, timestampMs, versionNumber } from '../ids.ts';
 import { binsMax, objectsPerFrameMax, statisticsPerWindowMax, windowsPerBatchMax } from '../limits.ts';
-import { statisticName } from '../bundle/profile.ts';
+import { classConfidenceCellsMax, embeddingMoments, statisticName } from '../bundle/profile.ts';
 import { envelope } from './envelope.ts';
 
 /** Latency sketch on the wire: DDSketch, merge is addition. */
@@ -54,6 +54,10 @@ export const telemetryWindow = z.object({
   statistics: z.array(windowStatistic).check(z.maxLength(statisticsPerWindowMax)),
   /** Predictions per label index: one a frame of a classifier, one an object of a detector. */
   labels: z.array(count).check(z.maxLength(10_000)),
+  /** Class by confidence, in tenths, row by row: counts of predictions. Of models whose profile has it. */
+  classConfidence: z.optional(z.array(count).check(z.maxLength(classConfidenceCellsMax))),
+  /** Moments of the embedding's random features: how many, their sum, and the sum of their squared lengths. */
+  embedding: z.optional(embeddingMoments),
 });
 export type TelemetryWindow = z.infer<typeof telemetryWindow>;
 
