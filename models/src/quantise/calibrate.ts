@@ -3,9 +3,13 @@ import { writeModel } from '../onnx/model-file.ts';
 import { openSession, runtimeTensor } from '../onnx/session.ts';
 import type { ValueRange } from './parameters.ts';
 
+/** Real inputs by name. */
+export type Batch = Readonly<Record<string, Tensor>>;
+export type CalibratorName = 'min-max' | 'percentile';
+
 export interface CalibrationOptions {
-  /** Batches of real inputs, by input name. */
-  readonly batches: readonly Record<string, Tensor>[];
+  readonly batches: Iterable<Batch>;
+  readonly calibrator?: CalibratorName;
   /** Names of the float values whose range is wanted. */
   readonly values: readonly string[];
   /** Share of the values kept inside the range, e.g. 0.99999; 1 is plain min-max. */
@@ -17,7 +21,8 @@ const histogramBins = 2048;
 
 /** Runs the float model with its inner values as outputs and measures their ranges. */
 export async function calibrate(model: Model, options: CalibrationOptions): Promise<Map<string, ValueRange>> {
-  const { values, batches, keep = 1, threads = 1 } = options;
+  const { values, batches, calibrator = 'min-max', threads = 1 } = options;
+  const keep = calibrator === 'percentile' ? (options.keep ?? 0.99999) : 1;
   const outputs = values.map((name) => ({ name, type: 'float32' as const, dims: [] as number[] }));
   // Without declared shapes the runtime infers them itself.
   const probed = { ...model, graph: { ...model.graph, outputs } };

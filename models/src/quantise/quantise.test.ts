@@ -84,7 +84,7 @@ for (const [head, kernel] of [
     const folder = await mkdtemp(join(tmpdir(), 'serin-quantise-'));
     try {
       const model = network({ head });
-      const quantised = writeModel(await quantise(model, { batches: [{ frame: frames(1) }] }));
+      const quantised = writeModel((await quantise(model, { batches: [{ frame: frames(1) }] })).model);
       const path = join(folder, 'optimised.onnx');
       const answers = await probabilities(quantised, path);
       const { operators } = inspectModel(await readFile(path));
@@ -112,7 +112,7 @@ test('an input that is only cast, shifted and scaled is taken as the bytes it is
 
 test('a shift between two bytes still gives a working model', async () => {
   const model = network({ head: 'gemm', shift: 127.5 });
-  const answers = await probabilities(writeModel(await quantise(model, { batches: [{ frame: frames(1) }] })));
+  const answers = await probabilities(writeModel((await quantise(model, { batches: [{ frame: frames(1) }] })).model));
   const exact = await probabilities(writeModel(model));
   const errors = answers.map((answer, index) => Math.abs(answer - (exact[index] ?? 0)));
   expect(errors.reduce((sum, error) => sum + error, 0) / errors.length).toBeLessThan(0.04);
@@ -123,15 +123,27 @@ test('weights of 8 bits come closer than weights of 7', async () => {
   const exact = await probabilities(writeModel(model));
   const errors = await Promise.all(
     ([7, 8] as const).map(async (weightBits) => {
-      const answers = await probabilities(writeModel(await quantise(model, { batches: [{ frame: frames(1) }], weightBits })));
+      const answers = await probabilities(writeModel((await quantise(model, { batches: [{ frame: frames(1) }], weightBits })).model));
       return answers.reduce((sum, answer, index) => sum + Math.abs(answer - (exact[index] ?? 0)), 0);
     }),
   );
   expect(errors[1]).toBeLessThan(errors[0] ?? 0);
 });
 
-test('an opset without per-channel quantisation is refused', async () => {
-  await expect(quantise({ ...network({ head: 'gemm' }), opsets: { '': 12 } }, { batches: [] })).rejects.toMatchObject({ code: 'MODEL_UNSUPPORTED' });
+test('an older operator set is brought up to date first', async () => {
+  const { model, prepared } = await quantise({ ...network({ head: 'gemm' }), opsets: { '': 12 } }, { batches: [{ frame: frames(1) }] });
+  expect(model.opsets['']).toBe(17);
+  expect(new Set(prepared.graph.nodes.map(({ name }) => name)).size).toBe(prepared.graph.nodes.length);
+});
+
+test('nodes that are excluded stay float, ranges measured before are used again, and every node is reported once', async () => {
+  const model = network({ head: 'gemm' });
+  const first = await quantise(model, { batches: [{ frame: frames(1) }] });
+  const conv = first.prepared.graph.nodes.find(({ operator }) => operator === 'Conv')?.name ?? '';
+  const again = await quantise(first.prepared, { batches: [], prepared: true, ranges: first.ranges, exclude: new Set([conv]) });
+  expect(again.report.left).toContainEqual(expect.objectContaining({ node: conv, reason: 'excluded' }));
+  const { quantised, absorbed, left } = again.report;
+  expect([...quantised, ...absorbed, ...left.map(({ node }) => node)].toSorted()).toEqual(again.prepared.graph.nodes.map(({ name }) => name).toSorted());
 });
 
 const range = fc.record({ min: fc.double({ min: -1e6, max: 1e6, noNaN: true }), width: fc.double({ min: 0, max: 1e6, noNaN: true }) });

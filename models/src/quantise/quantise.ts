@@ -1,9 +1,8 @@
-import { SerinError } from '@serin/protocol/errors';
-
 import { createGraphBuilder } from '../onnx/builder.ts';
 import { floats, int, numberAttribute, scalar, type Graph, type Model, type Node, type Tensor } from '../onnx/graph.ts';
-import { calibrate, type CalibrationOptions } from './calibrate.ts';
-import { findInputStage } from './input-stage.ts';
+import { throwIfCancelled } from '../train/cancellation.ts';
+import { calibrate, type Batch, type CalibratorName } from './calibrate.ts';
+import { findInputStage, type InputStage } from './input-stage.ts';
 import {
   activationParameters,
   quantiseBias,
@@ -14,10 +13,13 @@ import {
   type ValueRange,
   type WeightBits,
 } from './parameters.ts';
+import { prepare } from './prepare.ts';
+import type { LeftInFloat, QuantiseReport } from './report.ts';
 
-const opsetMin = 13;
 /** Operators whose output takes the scale of their input, so that the pair around them vanishes. */
 const sharing = new Set(['Flatten', 'Reshape', 'Transpose', 'GlobalAveragePool']);
+
+const weighted = new Set(['Conv', 'MatMul', 'Gemm']);
 
 /** What becomes of one node of the float graph. */
 interface Step {
@@ -29,23 +31,47 @@ interface Step {
   readonly quantised: boolean;
 }
 
-export interface QuantiseOptions extends Omit<CalibrationOptions, 'values'> {
+export interface QuantiseOptions {
+  /** Real inputs, by name; gone through more than once. */
+  readonly batches: Iterable<Batch>;
+  readonly calibrator?: CalibratorName;
+  /** Share of the values that the percentile calibrator keeps inside the range. */
+  readonly keep?: number;
+  /** uint8 weights suit processors and browsers without products of unsigned and signed bytes. */
+  readonly weightType?: 'int8' | 'uint8';
   /** 7 computes the same on every machine, 8 is finer where VNNI or its like is certain. */
   readonly weightBits?: WeightBits;
+  /** Names of nodes of the prepared graph that stay float. */
+  readonly exclude?: ReadonlySet<string>;
+  /** Ranges of values of the prepared graph that were measured before; only others are measured. */
+  readonly ranges?: ReadonlyMap<string, ValueRange>;
+  /** The model comes out of `prepare` already. */
+  readonly prepared?: boolean;
+  readonly threads?: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: (fraction: number, words: string) => void;
 }
 
-/** Static 8-bit quantisation in QDQ form: activations uint8, weights int8 per channel. */
-export async function quantise(model: Model, options: QuantiseOptions): Promise<Model> {
-  if ((model.opsets[''] ?? 0) < opsetMin) {
-    throw new SerinError('MODEL_UNSUPPORTED', {
-      detail: `opset ${model.opsets[''] ?? 0} cannot be quantised per channel`,
-      hint: `Export it with opset ${opsetMin} or newer`,
-    });
-  }
-  const steps = planSteps(model.graph);
-  const values = [...valuesToMeasure(model.graph, steps)];
-  const ranges = await calibrate(model, { ...options, values });
-  return { ...model, graph: rewrite(model.graph, steps, ranges, options.weightBits ?? 7) };
+export interface Quantised {
+  readonly model: Model;
+  /** The float graph it was made from; names in the report and the ranges are its. */
+  readonly prepared: Model;
+  readonly ranges: ReadonlyMap<string, ValueRange>;
+  readonly report: QuantiseReport;
+}
+
+/** Static 8-bit quantisation in QDQ form: activations uint8, weights 8 bits per channel. */
+export async function quantise(model: Model, options: QuantiseOptions): Promise<Quantised> {
+  const { exclude = new Set<string>(), signal, weightBits = 7, weightType = 'int8' } = options;
+  const prepared = options.prepared === true ? model : (await prepare(model)).model;
+  throwIfCancelled(signal);
+  const stage = inputStageOf(prepared.graph, exclude);
+  const steps = planSteps(prepared.graph, stage, exclude);
+  const values = [...valuesToMeasure(stage, steps)].filter((name) => options.ranges?.has(name) !== true);
+  const measured = values.length === 0 ? new Map<string, ValueRange>() : await calibrate(prepared, { ...options, values });
+  const ranges = new Map([...(options.ranges ?? []), ...measured]);
+  const graph = rewrite(prepared.graph, stage, steps, ranges, { weightBits, weightType });
+  return { model: { ...prepared, graph }, prepared, ranges, report: reportOf(prepared.graph, steps, exclude) };
 }
 
 const consumersOf = (graph: Graph, value: string): Node[] => graph.nodes.filter((node) => node.inputs.includes(value));
@@ -63,11 +89,13 @@ function isWeighted(graph: Graph, node: Node): boolean {
   );
 }
 
-function planSteps(graph: Graph): Step[] {
-  const stage = findInputStage(graph);
+function planSteps(graph: Graph, stage: InputStage | undefined, exclude: ReadonlySet<string>): Step[] {
   const absorbed = new Set<Node>(stage?.nodes);
   const graphOutputs = new Set(graph.outputs.map(({ name }) => name));
-  const kindOf = (node: Node): Step['kind'] => (isWeighted(graph, node) ? 'weighted' : node.domain === '' && sharing.has(node.operator) ? 'sharing' : 'float');
+  const kindOf = (node: Node): Step['kind'] => {
+    if (exclude.has(node.name)) return 'float';
+    return isWeighted(graph, node) ? 'weighted' : node.domain === '' && sharing.has(node.operator) ? 'sharing' : 'float';
+  };
 
   /** Whether a value ends, through operators that share scales, in one that computes with 8 bits. */
   const wanted = (value: string): boolean =>
@@ -84,7 +112,7 @@ function planSteps(graph: Graph): Step[] {
     let output = node.outputs[0] ?? '';
     const consumers = consumersOf(graph, output);
     const [next] = consumers;
-    const followed = kind === 'weighted' && consumers.length === 1 && next?.operator === 'Relu' && !graphOutputs.has(output);
+    const followed = kind === 'weighted' && consumers.length === 1 && next?.operator === 'Relu' && !exclude.has(next.name) && !graphOutputs.has(output);
     // The Relu only vanishes when its output is stored in 8 bits, whose range then begins at zero.
     if (followed && wanted(next.outputs[0] ?? '')) {
       absorbed.add(next);
@@ -96,8 +124,34 @@ function planSteps(graph: Graph): Step[] {
   return steps;
 }
 
-function valuesToMeasure(graph: Graph, steps: readonly Step[]): Set<string> {
+const inputStageOf = (graph: Graph, exclude: ReadonlySet<string>): InputStage | undefined => {
   const stage = findInputStage(graph);
+  return stage !== undefined && [...stage.nodes].some(({ name }) => exclude.has(name)) ? undefined : stage;
+};
+
+function reportOf(graph: Graph, steps: readonly Step[], exclude: ReadonlySet<string>): QuantiseReport {
+  const byNode = new Map(steps.map((step) => [step.node, step]));
+  const report = { quantised: [] as string[], absorbed: [] as string[], left: [] as LeftInFloat[], warnings: [] as string[] };
+  for (const node of graph.nodes) {
+    const step = byNode.get(node);
+    if (step === undefined) report.absorbed.push(node.name);
+    else if (step.kind !== 'float') report.quantised.push(node.name);
+    else report.left.push(leftInFloat(node, exclude));
+  }
+  return report;
+}
+
+function leftInFloat(node: Node, exclude: ReadonlySet<string>): LeftInFloat {
+  const { name, operator, domain } = node;
+  const left = (reason: LeftInFloat['reason'], words: string): LeftInFloat => ({ node: name, operator, reason, words });
+  if (exclude.has(name)) return left('excluded', 'it was to stay float');
+  if (domain !== '') return left('domain', `${domain}:${operator} is not of the standard operator set`);
+  if (weighted.has(operator)) return left('form', 'its weight or its bias is not a constant of the usual form');
+  if (sharing.has(operator)) return left('cost', 'no neighbour computes with 8 bits');
+  return left('operator', `${operator} has no 8-bit kernel`);
+}
+
+function valuesToMeasure(stage: InputStage | undefined, steps: readonly Step[]): Set<string> {
   const values = new Set<string>();
   for (const { node, kind, output, quantised } of steps) {
     if (kind !== 'float') values.add(node.inputs[0] ?? '');
@@ -112,7 +166,12 @@ interface Stored extends QuantisedRange {
   readonly name: string;
 }
 
-function rewrite(graph: Graph, steps: readonly Step[], ranges: ReadonlyMap<string, ValueRange>, weightBits: WeightBits): Graph {
+interface WeightForm {
+  readonly weightBits: WeightBits;
+  readonly weightType: 'int8' | 'uint8';
+}
+
+function rewrite(graph: Graph, stage: InputStage | undefined, steps: readonly Step[], ranges: ReadonlyMap<string, ValueRange>, form: WeightForm): Graph {
   const builder = createGraphBuilder(graph.name);
   for (const input of graph.inputs) builder.input(input.name, input.type, input.dims);
   for (const output of graph.outputs) builder.output(output.name, output.type, output.dims);
@@ -151,7 +210,6 @@ function rewrite(graph: Graph, steps: readonly Step[], ranges: ReadonlyMap<strin
     return value;
   };
 
-  const stage = findInputStage(graph);
   if (stage !== undefined) {
     let bytes = stage.input;
     for (const move of stage.moves) bytes = builder.add('Transpose', [bytes], move.attributes);
@@ -165,10 +223,7 @@ function rewrite(graph: Graph, steps: readonly Step[], ranges: ReadonlyMap<strin
       continue;
     }
     const input = inBytes(node.inputs[0] ?? '');
-    const inputs = [
-      restored(input),
-      ...(kind === 'weighted' ? weightInputs(builder, graph, node, input.scale, weightBits) : node.inputs.slice(1).map(inFloats)),
-    ];
+    const inputs = [restored(input), ...(kind === 'weighted' ? weightInputs(builder, graph, node, input.scale, form) : node.inputs.slice(1).map(inFloats))];
     const name = quantised ? builder.fresh(`${output}.float`) : output;
     builder.add(node.operator, inputs, node.attributes, [name]);
     if (!quantised) {
@@ -181,7 +236,16 @@ function rewrite(graph: Graph, steps: readonly Step[], ranges: ReadonlyMap<strin
 }
 
 /** The weight as int8 with a scale a channel, the bias as int32 with the scale the accumulator has. */
-function weightInputs(builder: ReturnType<typeof createGraphBuilder>, graph: Graph, node: Node, inputScale: number, bits: WeightBits): string[] {
+function weightInputs(
+  builder: ReturnType<typeof createGraphBuilder>,
+  graph: Graph,
+  node: Node,
+  inputScale: number,
+  { weightBits, weightType }: WeightForm,
+): string[] {
+  const bits = weightType === 'uint8' ? 8 : weightBits;
+  const zeroPoint = weightType === 'uint8' ? 128 : 0;
+  const stored = (values: ArrayLike<number>): Uint8Array | Int8Array => (weightType === 'uint8' ? Uint8Array : Int8Array).from(values);
   const weight = graph.initialisers.get(node.inputs[1] ?? '') as Tensor<'float32'>;
   const bias = graph.initialisers.get(node.inputs[2] ?? '') as Tensor<'float32'> | undefined;
   const axis = channelAxis(node);
@@ -195,15 +259,15 @@ function weightInputs(builder: ReturnType<typeof createGraphBuilder>, graph: Gra
     largest[channel] = Math.max(largest[channel] ?? 0, Math.abs(value));
   });
   const scales = Float32Array.from(largest, (value, channel) => Math.max(weightScale(value, bits), weightScaleForBias(bias?.data[channel] ?? 0, inputScale)));
-  const data = Int8Array.from(weight.data, (value, index) => quantiseWeight(value, scales[channelOf(index)] ?? 1, bits));
+  const data = stored(weight.data.map((value, index) => quantiseWeight(value, scales[channelOf(index)] ?? 1, bits) + zeroPoint));
   const stem = node.inputs[1] ?? 'weight';
   const inputs = [
     builder.add(
       'DequantizeLinear',
       [
-        builder.constant({ type: 'int8', dims: weight.dims, data }, builder.fresh(`${stem}.int8`)),
+        builder.constant({ type: weightType, dims: weight.dims, data }, builder.fresh(`${stem}.${weightType}`)),
         builder.constant(floats([channels], scales), builder.fresh(`${stem}.scale`)),
-        builder.constant({ type: 'int8', dims: [channels], data: new Int8Array(channels) }, builder.fresh(`${stem}.zero_point`)),
+        builder.constant({ type: weightType, dims: [channels], data: stored(new Uint8Array(channels).fill(zeroPoint)) }, builder.fresh(`${stem}.zero_point`)),
       ],
       { axis: int(axis) },
     ),

@@ -23,7 +23,7 @@ const calibrationFrames = 64;
 export async function judgeInLights(model: Model, frames: number, threads: number): Promise<{ figures: LightFigures[]; quantised: Model }> {
   const random = seededRandom('judge');
   const calibration = framesTensor(renderBins(random.fork('calibration'), 'any', calibrationFrames));
-  const quantised = await quantise(model, { batches: [{ [frameInput]: calibration }], threads });
+  const { model: quantised } = await quantise(model, { batches: [{ [frameInput]: calibration }], threads });
   const each = Math.ceil(frames / heldOutLights.length);
   const sets: Record<string, BinSample[]> = {
     'the design light': renderBins(random.fork('design'), designLight, frames),

@@ -108,7 +108,7 @@ export async function trainBinPicking(request: BinPickingRequest, options: Train
   });
 
   report({ stage: 'quantise', fraction: 0.8, message: 'measuring ranges and writing 8-bit weights' });
-  const quantised = await quantise(model, { batches: [{ [frameInput]: framesTensor(data.calibration) }], threads });
+  const { model: quantised } = await quantise(model, { batches: [{ [frameInput]: framesTensor(data.calibration) }], threads, signal });
   const fp32 = writeModel(withPeakPicking(model));
   const u8s8 = writeModel(withPeakPicking(quantised));
 

@@ -34,9 +34,12 @@ export const quantise: Stage = {
     const count = Math.min(samples, train.rows);
     const feeder = feederOf(undefined, train, facts.frame);
     const small = writeModel(
-      await quantiseModel(readModel(bytes), {
-        batches: Array.from({ length: count }, (_, row) => ({ ...feeder(row, row + 1) })),
-      }),
+      (
+        await quantiseModel(readModel(bytes), {
+          batches: Array.from({ length: count }, (_, row) => ({ ...feeder(row, row + 1) })),
+          signal: context.signal,
+        })
+      ).model,
     );
     return decide(context, { facts, bytes, small, validation });
   },
