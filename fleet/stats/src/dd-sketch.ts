@@ -24,6 +24,8 @@ export const SKETCH_BUCKETS_MAX = 2048;
 
 /** Smaller values count as zero. */
 const SMALLEST = 1e-9;
+/** A finer sketch would need more buckets than any sketch has. */
+const ALPHA_MIN = 1e-4;
 
 export class DDSketch {
   readonly alpha: number;
@@ -38,7 +40,7 @@ export class DDSketch {
   #max = -Infinity;
 
   constructor(alpha = SKETCH_ALPHA, bucketsMax = SKETCH_BUCKETS_MAX) {
-    if (!(alpha > 0 && alpha < 1)) throw new RangeError(`alpha must lie between 0 and 1, got ${alpha}`);
+    if (!(alpha >= ALPHA_MIN && alpha < 1)) throw new RangeError(`alpha must lie between ${ALPHA_MIN} and 1, got ${alpha}`);
     if (!(Number.isInteger(bucketsMax) && bucketsMax > 0)) throw new RangeError('a sketch needs at least one bucket');
     this.alpha = alpha;
     this.#bucketsMax = bucketsMax;
@@ -126,10 +128,15 @@ export class DDSketch {
     if (![data.zero, data.count, ...data.counts].every(isCount) || total !== data.count) {
       throw new RangeError('the counts of a sketch must be whole and add up to its count');
     }
-    if (!Number.isSafeInteger(data.offset) || ![data.sum, data.min, data.max].every((value) => value >= 0)) {
-      throw new RangeError('the offset, sum, min and max of a sketch must be plain numbers');
+    if (![data.sum, data.min, data.max].every((value) => value >= 0 && value < Infinity) || data.min > data.max) {
+      throw new RangeError('the sum, min and max of a sketch must be plain numbers');
     }
     if (data.counts.length > bucketsMax) throw new RangeError(`a sketch has at most ${bucketsMax} buckets`);
+    // Rounding of logarithms may put the largest number there is one bucket further.
+    const reach = Math.ceil(Math.log(Number.MAX_VALUE) / sketch.#lnGamma) + 1;
+    if (!Number.isInteger(data.offset) || data.offset < -reach || data.offset + data.counts.length - 1 > reach) {
+      throw new RangeError('the buckets of a sketch must belong to numbers');
+    }
     sketch.#zero = data.zero;
     sketch.#offset = data.offset;
     sketch.#counts = [...data.counts];

@@ -65,6 +65,24 @@ test('merging windows equals counting their values together', () => {
   );
 });
 
+test('windows merge in any order and grouping to the same one', () => {
+  const edges = equalMassEdges([0, 1, 2, 3, 4, 5, 6, 7], 4);
+  const some = fc.array(anyDouble, { maxLength: 40 });
+  fc.assert(
+    fc.property(some, some, some, (a, b, c) => {
+      const [first, second, third] = [a, b, c].map((values) => histogramOf(edges, values)) as [number[], number[], number[]];
+      const together = (...parts: readonly number[][]): number[] => {
+        const all = emptyCounts(edges);
+        for (const part of parts) addCounts(all, part);
+        return all;
+      };
+      const one = together(together(first, second), third);
+      expect(together(third, together(second, first))).toEqual(one);
+      expect(JSON.parse(JSON.stringify(one))).toEqual(one);
+    }),
+  );
+});
+
 test('typed arrays count like plain ones', () => {
   const edges = Float64Array.from([0, 1, 2]);
   const counts = new Uint32Array(5);
