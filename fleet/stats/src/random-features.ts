@@ -80,8 +80,6 @@ export function medianBandwidth(values: ArrayLike<number>, inputs: number, rando
 }
 
 export function isFiniteRow(values: ArrayLike<number>, offset: number, width: number): boolean {
-  // Nothing times 0 is 0, unless it is infinite, no number or not there: a loop without branches.
-  let sum = 0;
-  for (let at = offset; at < offset + width; at++) sum += values[at]! * 0;
-  return sum === 0;
+  for (let at = offset; at < offset + width; at++) if (!Number.isFinite(values[at])) return false;
+  return true;
 }
