@@ -225,7 +225,8 @@ function rewrite(graph: Graph, stage: InputStage | undefined, steps: readonly St
     const input = inBytes(node.inputs[0] ?? '');
     const inputs = [restored(input), ...(kind === 'weighted' ? weightInputs(builder, graph, node, input.scale, form) : node.inputs.slice(1).map(inFloats))];
     const name = quantised ? builder.fresh(`${output}.float`) : output;
-    builder.add(node.operator, inputs, node.attributes, [name]);
+    // Under the node's own name: accuracy recovery looks there for what became of it.
+    builder.append({ ...node, inputs, outputs: [name] });
     if (!quantised) {
       available.add(output);
       continue;
