@@ -1,4 +1,5 @@
 import { detectionFields, detectionScoreMin, meanScore, readDetections, type Detection } from '@serin/inference/detections';
+import { embeddingOutput } from '@serin/inference/embedding';
 import { isRight } from '@serin/inference/judgement';
 import { readProbabilities, type Classification } from '@serin/inference/postprocess';
 import type { Manifest } from '@serin/protocol/bundle/manifest';
@@ -22,7 +23,8 @@ const outputNames: Partial<Record<Manifest['task'], string>> = { 'image-classifi
 
 /** The output that holds the answer; classifiers exported elsewhere may call theirs as they like. */
 export function answerOutput({ task, outputs }: AnswerSpec): string {
-  const named = outputs.find(({ name }) => name === outputNames[task]) ?? (task === 'detection' ? undefined : outputs[0]);
+  const named =
+    outputs.find(({ name }) => name === outputNames[task]) ?? (task === 'detection' ? undefined : outputs.find(({ name }) => name !== embeddingOutput));
   if (named === undefined) throw new SerinError('BUNDLE_MANIFEST_INVALID', { detail: `no output "${outputNames[task]}"` });
   if (task === 'detection' && named.shape.at(-1) !== detectionFields)
     throw new SerinError('BUNDLE_MANIFEST_INVALID', { detail: `rows of "${named.name}" are not label, x, y, angle and score` });
@@ -46,9 +48,21 @@ function readObjects(data: Exclude<EngineTensor['data'], BigInt64Array>, labels:
   return { detections, confidence: meanScore(detections), finite: true };
 }
 
-/** One label for a frame of a classifier, one for every object of a detector. */
-export const labelsOf = (answer: Answer): number[] =>
-  'detections' in answer ? answer.detections.map(({ label }) => label) : answer.finite ? [answer.label] : [];
+/** What was seen, and how sure the model is of it. */
+export interface Seen {
+  readonly label: number;
+  readonly score: number;
+}
+
+/** The answer of a classifier, every object of a detector; nothing where the answer is none. */
+export const seenIn = (answer: Answer): readonly Seen[] =>
+  'detections' in answer ? answer.detections : answer.finite ? [{ label: answer.label, score: answer.confidence }] : [];
+
+/** Of an answered input: what a model's graph made of it beside the answer. */
+export const readEmbedding = (outputs: Readonly<Record<string, EngineTensor>>): Float32Array | undefined => {
+  const data = outputs[embeddingOutput]?.data;
+  return data instanceof Float32Array ? data : undefined;
+};
 
 export const predictedOf = (answer: Answer): Predicted =>
   'detections' in answer ? { objects: [...answer.detections] } : { label: answer.label, confidence: answer.confidence };

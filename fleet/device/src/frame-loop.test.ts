@@ -4,7 +4,7 @@ import { seededRandom } from '@serin/inference/random';
 import type { TablePreprocessing } from '@serin/protocol/bundle/preprocessing';
 import type { FrameSample } from '@serin/protocol/messages/telemetry';
 import { FrameLoop, type FrameResult, type ServedModel } from './frame-loop.ts';
-import type { Frame, RawWindow, Unsent } from './ports.ts';
+import type { EngineTensor, Frame, RawWindow, Unsent } from './ports.ts';
 import { createTestCamera, createTestEngine, makeBundle, modelFile, type Misbehaviour } from './testing/models.ts';
 import { settle, VirtualClock } from './testing/virtual-clock.ts';
 
@@ -249,6 +249,29 @@ test('a model of records is asked one by one; what it saw and said is counted in
   expect(windows).toHaveLength(1);
   expect(windows[0]).toMatchObject({ counters: { frames: 3, run: 3, failed: 0 }, labels: [0, 0, 3] });
   expect(windows[0]?.statistics).toEqual([{ name: 'column/age', counts: [0, 1, 1, 0, 1], sum: 111, sumSquares: 41 ** 2 + 70 ** 2 }]);
+});
+
+test('the embedding beside an answer is added up, of frames and of records; class by confidence where the profile has it', async () => {
+  const { windows, loop, show } = begin();
+  const embedding: EngineTensor = { dtype: 'float32', shape: [1, 2], data: Float32Array.of(0.5, -0.5) };
+  const embedded = async (served: ServedModel): Promise<ServedModel> => ({
+    ...served,
+    manifest: { ...served.manifest, outputs: [...served.manifest.outputs, { name: 'embedding', dtype: 'float32', shape: [-1, 2] }] },
+    profile: { v: 1, framesPerWindow: 10, assumption: 'made for a test', statistics: [], classConfidence: Array.from({ length: 30 }, () => 0) },
+    session: { ...served.session, run: async (inputs) => ({ ...(await served.session.run(inputs)), embedding }) },
+  });
+  await loop.serve(await embedded(await model(1, 1)));
+  await loop.serve(await embedded(await recordModel(1, 2)));
+  show(1);
+  show(2);
+  await settle();
+  await loop.ask('churn', { age: 41 });
+  await loop.stop();
+  const counted = (label: number, times: number): number[] => Array.from({ length: 30 }, (_, cell) => (cell === label * 10 + 8 ? times : 0));
+  expect(windows.map(({ model: name, embedding: moments, classConfidence }) => [name, moments, classConfidence])).toEqual([
+    ['picker', { count: 2, sum: [1, -1], squares: 1 }, counted(1, 2)],
+    ['churn', { count: 1, sum: [0.5, -0.5], squares: 0.5 }, counted(2, 1)],
+  ]);
 });
 
 test('what is no record is refused and counts for nothing; an answer that fails or is not finite is counted and told', async () => {

@@ -1,6 +1,7 @@
+import { embeddingWidth } from '@serin/inference/embedding';
 import { measureImage, type FrameShape, type ImageStatistics } from '@serin/inference/image-statistics';
 import type { Random } from '@serin/inference/random';
-import { answerStatistic, type DataRecord, type RecordAnswer } from '@serin/inference/records';
+import { answerStatistic, type DataRecord } from '@serin/inference/records';
 import { takesFrames, takesRecords, type Manifest } from '@serin/protocol/bundle/manifest';
 import type { Preprocessing } from '@serin/protocol/bundle/preprocessing';
 import type { Profile } from '@serin/protocol/bundle/profile';
@@ -8,9 +9,9 @@ import { SerinError } from '@serin/protocol/errors';
 import type { Digest } from '@serin/protocol/ids';
 import { objectsPerFrameMax, sampleBytesMax } from '@serin/protocol/limits';
 import type { FrameSample } from '@serin/protocol/messages/telemetry';
-import { answerOutput, boundTruth, isRightAnswer, labelsOf, predictedOf, readAnswer, type Answer } from './answer.ts';
+import { answerOutput, boundTruth, isRightAnswer, predictedOf, readAnswer, readEmbedding, seenIn, type Answer } from './answer.ts';
 import type { AskOptions, Clock, EngineSession, Frame, FrameSource, RawWindow, RecordReply, RunnerSettings, Unsent } from './ports.ts';
-import { RecordAnswerer } from './record-answerer.ts';
+import { RecordAnswerer, type AnsweredRecord } from './record-answerer.ts';
 import { WindowAccumulator } from './telemetry.ts';
 
 /** A loaded bundle that may be asked for answers. */
@@ -163,7 +164,7 @@ export class FrameLoop {
     // What is no record is the asker's fault, not the model's.
     const prepared = records.prepare(record);
     const began = this.#clock.elapsed();
-    let answer: RecordAnswer;
+    let answer: AnsweredRecord;
     try {
       answer = await records.answer(prepared);
     } catch (error) {
@@ -173,14 +174,15 @@ export class FrameLoop {
       throw error;
     }
     const latencyMs = this.#clock.elapsed() - began;
-    const { finite, confidence, label, value } = answer;
+    const { finite, confidence, label, value, embedding } = answer;
     window.countRun({
       latencyMs,
       isLate: latencyMs > this.#deadlineMs,
       record: new Map([...prepared.statistics, ...(value === undefined ? [] : [[answerStatistic, value] as const])]),
       finite,
       confidence,
-      labels: label === -1 ? [] : [label],
+      seen: label === -1 ? [] : [{ label, score: confidence }],
+      embedding,
       isRight: undefined,
     });
     return records.reply(record, prepared, answer, latencyMs, options);
@@ -208,13 +210,16 @@ export class FrameLoop {
     const frames = takesFrames(manifest) ? this.#frameInput(manifest) : undefined;
     const records = takesRecords(manifest) ? new RecordAnswerer(model) : undefined;
     if (frames === undefined && records === undefined) return undefined;
-    const { model: name, version, labels } = manifest;
+    const { model: name, version, labels, outputs } = manifest;
     return {
       model,
       frames,
       records,
       asked: Promise.resolve(),
-      window: new WindowAccumulator({ model: name, version, manifest: digest, labels: labels.length, profile }, this.#clock.now()),
+      window: new WindowAccumulator(
+        { model: name, version, manifest: digest, labels: labels.length, profile, embeddingWidth: embeddingWidth(outputs) },
+        this.#clock.now(),
+      ),
       reservoir: [],
       offered: 0,
       hasFault: false,
@@ -264,11 +269,13 @@ export class FrameLoop {
     const { digest, manifest, session } = model;
     const began = this.#clock.elapsed();
     let answer: Answer;
+    let embedding: Float32Array | undefined;
     try {
       const wanted = shape.width * shape.height * shape.channels;
       if (frame.pixels.length !== wanted) throw new SerinError('BAD_REQUEST', { detail: `a frame of ${frame.pixels.length} bytes, ${wanted} expected` });
       const outputs = await session.run({ [input]: { ...tensor, data: frame.pixels } });
       answer = readAnswer(manifest, outputs[output]);
+      embedding = readEmbedding(outputs);
     } catch (error) {
       window.countFailure();
       if (!serving.hasFault) this.#handlers.fault?.(error);
@@ -280,7 +287,7 @@ export class FrameLoop {
     const isLate = Math.max(latencyMs, ended - frame.capturedAt) > this.#deadlineMs;
     const image = measureImage(frame.pixels, shape, this.#image);
     const { finite, confidence } = answer;
-    window.countRun({ latencyMs, isLate, image, finite, confidence, labels: labelsOf(answer), isRight: isRightAnswer(answer, frame.truth) });
+    window.countRun({ latencyMs, isLate, image, finite, confidence, seen: seenIn(answer), embedding, isRight: isRightAnswer(answer, frame.truth) });
     this.#offer(serving, frame, answer);
     this.#handlers.result?.({ manifest: digest, model: manifest.model, version: manifest.version, answer, latencyMs, frame });
   }

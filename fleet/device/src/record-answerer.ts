@@ -2,6 +2,7 @@ import { readRecordAnswer, recordPreparer, type DataRecord, type PreparedRecord,
 import { takesRecords, type Manifest } from '@serin/protocol/bundle/manifest';
 import type { Preprocessing } from '@serin/protocol/bundle/preprocessing';
 import { SerinError } from '@serin/protocol/errors';
+import { readEmbedding } from './answer.ts';
 import type { AskOptions, EngineSession, RecordReply } from './ports.ts';
 import { reasonFinder, requireTreesOf, type ReasonFinder } from './record-reasons.ts';
 
@@ -27,6 +28,11 @@ export function requireRecordInput({ manifest, preprocessing, explainer }: Omit<
   if (preprocessing.kind === 'table' && explainer !== undefined) requireTreesOf(preprocessing, explainer);
 }
 
+export interface AnsweredRecord extends RecordAnswer {
+  /** What the model's graph made of the record beside the answer. */
+  readonly embedding: Float32Array | undefined;
+}
+
 const unreadMax = 20;
 
 /** A model of tables or texts, ready to be asked about one record after the other. */
@@ -46,10 +52,11 @@ export class RecordAnswerer {
     this.#reasons = reasonFinder({ preprocessing, explainer, session, labels: manifest.labels.length });
   }
 
-  async answer({ inputs }: PreparedRecord): Promise<RecordAnswer> {
-    const answer = readRecordAnswer(await this.#model.session.run(inputs), this.#model.manifest.decision);
+  async answer({ inputs }: PreparedRecord): Promise<AnsweredRecord> {
+    const outputs = await this.#model.session.run(inputs);
+    const answer = readRecordAnswer(outputs, this.#model.manifest.decision);
     if (answer === undefined) throw new SerinError('MODEL_INVALID', { detail: 'it answered neither probabilities nor a value' });
-    return answer;
+    return { ...answer, embedding: readEmbedding(outputs) };
   }
 
   /** The answer in words. One that is not finite is none. */
