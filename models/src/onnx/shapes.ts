@@ -4,6 +4,7 @@ import { elementwiseShapes } from './shape-rules/elementwise.ts';
 import { gatherShapes } from './shape-rules/gather.ts';
 import { linearShapes } from './shape-rules/linear.ts';
 import { movementShapes } from './shape-rules/movement.ts';
+import { quantisedShapes } from './shape-rules/quantised.ts';
 import { recurrentShapes } from './shape-rules/recurrent.ts';
 import { reductionShapes } from './shape-rules/reduction.ts';
 import { mismatch, unsupported, type ShapeRule, type ValueType } from './shape-rules/rule.ts';
@@ -19,6 +20,7 @@ const shapeRules: Readonly<Record<string, ShapeRule>> = {
   ...linearShapes,
   ...spatialShapes,
   ...recurrentShapes,
+  ...quantisedShapes,
 };
 
 const rulesOf = (domain: string): Readonly<Record<string, ShapeRule>> =>

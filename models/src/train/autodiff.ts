@@ -78,7 +78,9 @@ function nodesBetween(tape: Tape, loss: string, sources: readonly string[]): Bet
     if (node.outputs.some((output) => used.has(output))) for (const input of node.inputs) used.add(input);
   }
   // Whole numbers and truth values have no gradient: what a weight changes through them alone is a constant.
-  const continuous = (value: string): boolean => value !== '' && tape.type(value).type.startsWith('float');
+  // A real number stored in few bits stays one: its rounding is passed straight through.
+  const stored = new Set(tape.nodes.filter(({ operator, domain }) => operator === 'QuantizeLinear' && domain === '').flatMap(({ outputs }) => outputs));
+  const continuous = (value: string): boolean => value !== '' && (tape.type(value).type.startsWith('float') || stored.has(value));
   const values = new Set(sources.filter(continuous));
   const nodes: Node[] = [];
   for (const node of tape.nodes) {

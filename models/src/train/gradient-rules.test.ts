@@ -21,6 +21,8 @@ interface Rule extends Omit<GradientCheck, 'seed'> {
   /** The operator is a step: its gradient is none, which shows beside that of its input. */
   readonly flat?: true;
   readonly outputs?: number;
+  /** Writes the operator together with what makes its outcome a real number. */
+  readonly write?: (tape: Tape, input: string) => string;
 }
 
 /** Linear in every single input: a long step is exact, which float32 kernels need. */
@@ -89,6 +91,18 @@ const windows = one(
   dims(4).map(([batch = 1, channels = 1, height = 1, width = 1]) => [batch, channels, height + 3, width + 3]),
   { attributes: { kernel_shape: ints([3, 2]), strides: ints([2, 1]), pads: ints([1, 0, 1, 1]) } },
 );
+
+/** A step of 1/16384 is none that a difference of 0.5 would see. */
+const stored: Rule = {
+  cases: unary,
+  values: () => (random, count) => Array.from({ length: count }, () => random.between(-0.9, 0.9)),
+  write: (tape, input) => {
+    const [scale, zeroPoint] = [tape.constant(floats([], [2 ** -14])), tape.constant({ type: 'uint16', dims: [], data: Uint16Array.of(32768) })];
+    return tape.add('DequantizeLinear', [tape.add('QuantizeLinear', [input, scale, zeroPoint]), scale, zeroPoint]);
+  },
+  opset: 21,
+  ...linear,
+};
 
 const rules: Record<string, Rule> = {
   Add: { cases: broadcast },
@@ -239,6 +253,8 @@ const rules: Record<string, Rule> = {
     tolerance: 1e-6,
   },
   InstanceNormalization: { cases: channelwise(2), ...single },
+  QuantizeLinear: stored,
+  DequantizeLinear: stored,
   GroupNormalization: { cases: channelwise(2, { num_groups: int(1) }), opset: 21, ...single },
 };
 
@@ -246,13 +262,14 @@ test('every gradient rule is compared with differences', () => {
   expect(Object.keys(rules).toSorted()).toEqual(Object.keys(gradientRules).toSorted());
 });
 
-for (const [operator, { cases, values = () => normal, flat, outputs = 1, ...check }] of Object.entries(rules)) {
+for (const [operator, { cases, values = () => normal, flat, outputs = 1, write, ...check }] of Object.entries(rules)) {
   test(`the gradient of ${operator} agrees with differences`, async () => {
     await fc.assert(
       fc.asyncProperty(cases, fc.nat(), async ({ dims: shapes, attributes = {}, leading, constants }, seed) => {
         await checkGradient(
           (tape, input) => {
             const inputs = shapes.map((shape, index) => input(shape, values(index)));
+            if (write !== undefined) return write(tape, inputs[0] ?? '');
             const all = [...(leading?.(tape) ?? []), ...inputs, ...(constants?.(tape) ?? [])];
             const written = tape.addMany(operator, all, attributes, outputs).filter((output) => tape.type(output).type !== 'int64');
             return flat === true ? tape.add('Add', [written[0] ?? '', inputs[0] ?? '']) : written;

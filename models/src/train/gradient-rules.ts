@@ -8,6 +8,7 @@ import { maxPoolGradients } from './gradients/max-pool.ts';
 import { movementGradients } from './gradients/movement.ts';
 import { normaliseGradients } from './gradients/normalise.ts';
 import { poolGradients } from './gradients/pool.ts';
+import { quantisedGradients } from './gradients/quantised.ts';
 import { reductionGradients } from './gradients/reduction.ts';
 import { resizeGradients } from './gradients/resize.ts';
 import type { GradientRule } from './gradients/rule.ts';
@@ -26,4 +27,5 @@ export const gradientRules: Readonly<Record<string, GradientRule>> = {
   ...poolGradients,
   ...resizeGradients,
   ...normaliseGradients,
+  ...quantisedGradients,
 };
