@@ -5,7 +5,9 @@ import { designLight } from '@serin/inference/bin-scene/parameters';
 import { renderBin } from '@serin/inference/bin-scene/render';
 import type { Detection, Part } from '@serin/inference/detections';
 import { seededRandom, shuffle, type Random } from '@serin/inference/random';
-import { averagePrecision, evaluateDetections, overlap, type DetectedFrame } from './detection.ts';
+import { averagePrecision, evaluateDetections } from './detection.ts';
+import type { DetectedFrame } from './judged-detections.ts';
+import { overlap } from './overlap.ts';
 
 const washer = 0;
 const nut = 1;

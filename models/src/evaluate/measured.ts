@@ -23,6 +23,8 @@ export interface SliceFigure {
   /** Examples in it; of a detector's class, the truths of that class. */
   readonly count: number;
   readonly estimate: Estimate | null;
+  /** Of the main metric of one model: minus that of all other examples, by intervals that hold for all slices at once. */
+  readonly difference?: Estimate | null;
 }
 
 export interface MeasuredMetric extends MetricKind {

@@ -1,30 +1,14 @@
 import { readProbabilities } from '@serin/inference/postprocess';
 import type { MetricName, PipelineFile } from '@serin/protocol/pipeline';
 
-import { answersAt, cheapestAnswers, costsOf, type CostMatrix } from '../evaluate/costs.ts';
-import {
-  auc,
-  averagePrecision,
-  calibrationError,
-  everyRow,
-  f1,
-  macro,
-  meanOf,
-  precision,
-  recall,
-  rightness,
-  scoresOf,
-  squaredDistances,
-  surprises,
-  type ClassAnswers,
-  type Counted,
-} from '../evaluate/ranking.ts';
-import { mae, r2, rmse } from '../evaluate/regression.ts';
+import { answersAt, cheapestAnswers, type CostMatrix } from '../evaluate/costs.ts';
+import { kindOf } from '../evaluate/judged.ts';
+import { classMetrics, valueMetrics } from '../evaluate/judged-classes.ts';
+import { everyRow, type ClassAnswers, type Counted } from '../evaluate/ranking.ts';
 import type { Answers } from './answers.ts';
 import type { DataFacts } from './part.ts';
 
-const lowerIsBetter: ReadonlySet<MetricName> = new Set<MetricName>(['logLoss', 'brier', 'ece', 'cost', 'rmse', 'mae']);
-export const betterOf = (metric: MetricName): 'higher' | 'lower' => (lowerIsBetter.has(metric) ? 'lower' : 'higher');
+export const betterOf = (metric: MetricName): 'higher' | 'lower' => kindOf(metric).better;
 
 /** What a pipeline compares by, unless it says so itself. */
 export function mainMetric({ evaluate }: PipelineFile, { task, labels }: Pick<DataFacts, 'task' | 'labels'>): MetricName {
@@ -50,24 +34,10 @@ export function decisionsOf({ values, width }: Answers, labels: ArrayLike<number
 
 /** All metrics of the task, prepared for resamples. */
 export function metricsOf(answers: Answers, labels: Float64Array, facts: DataFacts, deciding: Deciding): Partial<Record<MetricName, Counted>> {
-  if (facts.task === 'regression') return { rmse: rmse(answers.values, labels), mae: mae(answers.values, labels), r2: r2(answers.values, labels) };
-  const given: ClassAnswers = { probabilities: answers.values, labels, classes: answers.width };
+  if (facts.task === 'regression') return valueMetrics(answers.values, labels);
   const decided = decisionsOf(answers, labels, facts, deciding);
-  const places = facts.positive === null ? facts.labels.map((_, place) => place) : [facts.positive];
-  const each = (make: (place: number) => Counted): Counted => (places.length === 1 ? make(places[0] as number) : macro(places.map(make)));
-  const isOf = (place: number): Uint8Array => Uint8Array.from(labels, (label) => (label === place ? 1 : 0));
-  return {
-    accuracy: meanOf(rightness(decided, labels)),
-    auc: each((place) => auc(scoresOf(given, place), isOf(place))),
-    averagePrecision: each((place) => averagePrecision(scoresOf(given, place), isOf(place))),
-    f1: each((place) => f1(decided, labels, place)),
-    precision: each((place) => precision(decided, labels, place)),
-    recall: each((place) => recall(decided, labels, place)),
-    logLoss: meanOf(surprises(given)),
-    brier: meanOf(squaredDistances(given)),
-    ece: calibrationError(given),
-    ...(deciding.costs === null ? {} : { cost: meanOf(costsOf(decided, labels, deciding.costs)) }),
-  };
+  const { positive } = facts;
+  return classMetrics({ probabilities: answers.values, labels, classes: answers.width, decided, positive, costs: deciding.costs });
 }
 
 /** One metric on all rows. */
