@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
 import { runModel } from '../onnx/session.ts';
-import { crossEntropyOf } from './calibrate.ts';
+import { crossEntropyOf } from '../deploy/temperature.ts';
 import { fitLinear, linearModel, scoreRows, type LinearSettings, type Scaling } from './linear.ts';
 import { joinRows, sparseRows } from './sparse.ts';
 

@@ -14,7 +14,7 @@ import { softmaxCrossEntropy } from '../train/losses.ts';
 import { adam } from '../train/optimiser.ts';
 import { train, type TrainOptions, type TrainProgress } from '../train/train.ts';
 import { weightDigest, withWeights } from '../train/weights.ts';
-import { crossEntropyOf, fitTemperature } from './calibrate.ts';
+import { crossEntropyOf, fitTemperature } from '../deploy/temperature.ts';
 import { convNetwork, type ConvShape } from './conv.ts';
 import { checkExamples, checkFields, holdOut } from './examples.ts';
 import type { TextTraining, TrainedText } from './training.ts';

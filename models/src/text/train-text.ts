@@ -4,7 +4,7 @@ import { SerinError } from '@serin/protocol/errors';
 
 import { throwIfCancelled } from '../train/cancellation.ts';
 import { weightDigest } from '../train/weights.ts';
-import { crossEntropyOf, fitTemperature } from './calibrate.ts';
+import { crossEntropyOf, fitTemperature } from '../deploy/temperature.ts';
 import { checkExamples, checkFields, holdOut } from './examples.ts';
 import { fitLinear, linearModel, scoreRows, type LinearFit, type LinearSettings, type LinearWeights, type Scaling } from './linear.ts';
 import { joinRows, sparseRows, type SparseRows } from './sparse.ts';
