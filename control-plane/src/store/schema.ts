@@ -8,6 +8,7 @@ import type { Hello } from '@serin/protocol/messages/status';
 import type { Reported } from '@serin/protocol/messages/reported';
 import type { Predicted, Truth } from '@serin/protocol/messages/telemetry';
 import type { DesiredModel } from '@serin/protocol/messages/desired';
+import type { GateVerdictRecord } from '@serin/protocol/bundle/gate';
 import type { SignedDocument } from '@serin/protocol/bundle/signing';
 
 /** PostgreSQL 15's SQL only: PGlite is newer than the servers people run. Times are milliseconds since 1970. */
@@ -118,7 +119,7 @@ export const versions = pgTable(
     note: text('note').notNull().default(''),
     jobId: text('job_id'),
     metrics: jsonb('metrics').$type<Record<string, number>>().notNull(),
-    gate: jsonb('gate').$type<{ passed: boolean; checks: { name: string; value: number; limit: number; passed: boolean; words: string }[] }>(),
+    gate: jsonb('gate').$type<GateVerdictRecord>(),
     signedBy: text('signed_by').notNull(),
   },
   (table) => [primaryKey({ columns: [table.model, table.version] })],

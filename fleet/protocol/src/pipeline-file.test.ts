@@ -96,3 +96,14 @@ test('the nearest name is near', () => {
   expect(nearest('learnigRate', ['leaves', 'learningRate'])).toBe('learningRate');
   expect(nearest('zebra', ['leaves', 'learningRate'])).toBeUndefined();
 });
+
+test('a gate that nothing could pass, or that leaves out what was asked for, is a contradiction', () => {
+  expect(faultOf({ ...table, gate: { slices: {} }, evaluate: { slices: ['a'] } })).toContain('gate.slices: it needs min, max or dropMax');
+  expect(faultOf({ ...table, gate: { slices: { dropMax: 0.1 } } })).toContain('evaluate.slices names no column');
+  const faults = faultOf({ ...table, quantise: { lossMax: 0.01, variants: ['u8s8', 'w8', 'u8s8'], recover: ['bias', 'bias'] } });
+  expect(faults).toContain('quantise.lossMax: it is 0.01, but the gate leaves out what loses more than 0.003');
+  expect(faults).toContain('quantise.variants: u8s8 is listed twice');
+  expect(faults).toContain('quantise.recover: bias is listed twice');
+  const slices = { evaluate: { slices: ['a'] }, gate: { slices: { dropMax: 0.1 }, quantisationLossMax: 0.01, robustness: { blur: { dropMax: 0.1 } } } };
+  expect(checkPipeline({ ...table, ...slices, quantise: { lossMax: 0.01 } }).gate).toMatchObject({ calibrationErrorMax: 0.1, inferiorityMax: 0.02 });
+});

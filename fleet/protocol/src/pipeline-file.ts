@@ -207,7 +207,7 @@ export const searchable = (train: TrainerSettings): string[] => Object.keys(trai
 const optionalParameters: Partial<Record<TrainerSettings['kind'], readonly string[]>> = { trees: ['depthMax'] };
 
 function contradictions(file: PipelineFile): PipelineFault[] {
-  return [...dataFaults(file), ...taskFaults(file), ...searchFaults(file)];
+  return [...dataFaults(file), ...taskFaults(file), ...gateFaults(file), ...searchFaults(file)];
 }
 
 function dataFaults({ ingest, split, train }: PipelineFile): PipelineFault[] {
@@ -247,6 +247,26 @@ function taskFaults({ task, positive, train, evaluate, gate }: PipelineFile): Pi
     const members = train.kind === 'ensemble' ? train.members : [train];
     if (members.some(({ kind }) => kind !== 'trees' && kind !== 'linear'))
       faults.push({ path: 'task', rule: `${train.kind} does not do regression; trees and linear do` });
+  }
+  return faults;
+}
+
+function gateFaults({ gate, quantise, evaluate }: PipelineFile): PipelineFault[] {
+  const faults: PipelineFault[] = [];
+  if (gate.slices !== undefined) {
+    if (Object.values(gate.slices).every((limit) => limit === undefined)) faults.push({ path: 'gate.slices', rule: 'it needs min, max or dropMax' });
+    if (evaluate.slices.length === 0) faults.push({ path: 'gate.slices', rule: 'evaluate.slices names no column, so there are no slices that could reach it' });
+  }
+  if (typeof quantise === 'string') return faults;
+  for (const name of ['variants', 'recover'] as const) {
+    const twice = (quantise[name] as readonly string[]).filter((one, index, all) => all.indexOf(one) !== index);
+    for (const one of new Set(twice)) faults.push({ path: `quantise.${name}`, rule: `${one} is listed twice` });
+  }
+  if (quantise.lossMax > gate.quantisationLossMax) {
+    faults.push({
+      path: 'quantise.lossMax',
+      rule: `it is ${quantise.lossMax}, but the gate leaves out what loses more than ${gate.quantisationLossMax}; raise gate.quantisationLossMax as well`,
+    });
   }
   return faults;
 }

@@ -120,6 +120,39 @@ export const quantiseSettings = z.strictObject({
 });
 export type QuantiseSettings = z.infer<typeof quantiseSettings>;
 
+/** What a version must reach; docs/gates.md says how each is judged. */
+export const gateSettings = z.strictObject({
+  limits: z._default(z.partialRecord(metricName, z.strictObject({ min: z.optional(z.number()), max: z.optional(z.number()) })), {}),
+  /** A first version must be better than the baseline, by the lower end of the interval. */
+  beatBaseline: z._default(z.boolean(), true),
+  /** How much worse than the serving version it may be, by the lower end of the interval. */
+  inferiorityMax: z._default(share, 0.02),
+  /** Of the metric of a variant against float on the same records, as a share. What loses more is left out. */
+  quantisationLossMax: z._default(share, 0.003),
+  /** Expected calibration error of classifiers, beyond what chance makes of so many records. */
+  calibrationErrorMax: z._default(share, 0.1),
+  /** The metric on each value of `evaluate.slices`; a slice fails where its interval leaves no doubt. */
+  slices: z.optional(
+    z.strictObject({
+      min: z.optional(z.number()),
+      max: z.optional(z.number()),
+      /** How much worse than everybody else. */
+      dropMax: z.optional(between(0, 1e12)),
+    }),
+  ),
+  /** How much of the metric a kind of perturbation may cost, at any severity that is measured or up to one. */
+  robustness: z.optional(
+    z.record(z.string().check(z.minLength(1), z.maxLength(40)), z.strictObject({ dropMax: between(0, 1e12), severityMax: z.optional(between(0, 1e6)) })),
+  ),
+  /** 90th percentile of one question after the other on the machine that packages, of the fastest variant. */
+  latencyMsMax: z.optional(between(1e-6, 1e6)),
+  /** Of the process, by that variant. */
+  memoryBytesMax: z.optional(whole(1, 2 ** 40)),
+  /** Of the largest variant. */
+  modelBytesMax: z._default(whole(1, 512 * 1024 * 1024), 64 * 1024 * 1024),
+});
+export type GateSettings = z.infer<typeof gateSettings>;
+
 export const pipelineFile = z.strictObject({
   $schema: z.optional(z.string().check(z.maxLength(2048))),
   v: z.literal(1),
@@ -167,17 +200,14 @@ export const pipelineFile = z.strictObject({
     { slices: [], repeats: 1000 },
   ),
   quantise: z._default(z.union([z.enum(['auto', 'never']), quantiseSettings]), 'auto'),
-  gate: z._default(
-    z.strictObject({
-      limits: z._default(z.partialRecord(metricName, z.strictObject({ min: z.optional(z.number()), max: z.optional(z.number()) })), {}),
-      /** A first version must be better than the baseline, by the lower end of the interval. */
-      beatBaseline: z._default(z.boolean(), true),
-      /** How much worse than the serving version it may be, by the lower end of the interval. */
-      inferiorityMax: z._default(share, 0.02),
-      modelBytesMax: z._default(whole(1, 512 * 1024 * 1024), 64 * 1024 * 1024),
-    }),
-    { limits: {}, beatBaseline: true, inferiorityMax: 0.02, modelBytesMax: 64 * 1024 * 1024 },
-  ),
+  gate: z._default(gateSettings, {
+    limits: {},
+    beatBaseline: true,
+    inferiorityMax: 0.02,
+    quantisationLossMax: 0.003,
+    calibrationErrorMax: 0.1,
+    modelBytesMax: 64 * 1024 * 1024,
+  }),
 });
 export type PipelineFile = z.infer<typeof pipelineFile>;
 /** As it is written: what has a usual value may be left out. */

@@ -4,7 +4,6 @@ import { expect, test } from 'vitest';
 import { seededRandom } from '@serin/inference/random';
 
 import { binomialCdf, comparePaired, shareInterval } from './compare.ts';
-import { judge, usualLimits, type GateEvidence } from './gate.ts';
 import { evaluate } from './metrics.ts';
 
 test('accuracy, confusion, confidence and calibration of a known table', () => {
@@ -72,29 +71,4 @@ test('the interval misses the true difference no oftener than stated', () => {
     if (interval[0] > win - lose || interval[1] < win - lose) missed += 1;
   }
   expect(missed / runs).toBeLessThanOrEqual(0.05);
-});
-
-const good = (): GateEvidence => {
-  const right = evaluate([0.97, 0.03], [0], 2);
-  return { float: right, quantised: right, modelBytes: 1000 };
-};
-
-test('a sound version passes and a weak one is told which number failed', () => {
-  expect(judge(good()).passed).toBe(true);
-  const wrong = evaluate([0.9, 0.1], [1], 2);
-  const verdict = judge({ ...good(), quantised: wrong });
-  expect(verdict.passed).toBe(false);
-  expect(verdict.checks.filter((check) => !check.passed).map((check) => check.name)).toEqual(['accuracy', 'quantisation_loss', 'calibration_error']);
-  expect(verdict.checks[0]?.words).toContain('at least 90.0 %');
-});
-
-test('a version that may be worse than the champion fails, however good it is', () => {
-  const comparison = comparePaired([1, 1, 0, 1], [1, 1, 1, 1]);
-  expect(judge({ ...good(), comparison }).checks.at(-1)).toMatchObject({ name: 'against_champion', passed: false, limit: -usualLimits.inferiorityMax });
-  expect(judge({ ...good(), comparison: comparePaired(Array(200).fill(1), Array(200).fill(1)) }).passed).toBe(true);
-});
-
-test('a number that is not one fails', () => {
-  const empty = evaluate([], [], 2);
-  expect(judge({ ...good(), quantised: empty }).passed).toBe(false);
 });

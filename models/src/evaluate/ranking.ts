@@ -164,7 +164,7 @@ export const squaredDistances = ({ probabilities, labels, classes }: ClassAnswer
     return classes === 2 ? sum / 2 : sum;
   });
 
-const calibrationBins = 15;
+export const calibrationBins = 15;
 
 /** Expected calibration error of the most probable class, over 15 bins of equal width. */
 export function calibrationError({ probabilities, labels, classes }: ClassAnswers): Counted {

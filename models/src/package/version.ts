@@ -1,6 +1,6 @@
 import type { BundlePart, Manifest } from '@serin/protocol/bundle/manifest';
 
-import type { GateVerdict } from '../evaluate/gate.ts';
+import type { GateVerdict } from '../evaluate/gate-check.ts';
 
 /** Everything a bundle is made of before it is signed. */
 export interface TrainedVersion {

@@ -1,4 +1,5 @@
 import { z } from 'zod/mini';
+import { gateVerdict } from '../bundle/gate.ts';
 import { count, deviceId, digest, modelName, timestampMs, versionNumber } from '../ids.ts';
 import { labelOrigin } from '../messages/telemetry.ts';
 import { updateOutcome, updatePhase } from '../messages/reported.ts';
@@ -88,12 +89,7 @@ export const modelVersion = z.object({
   jobId: z.nullable(z.string()),
   metrics: z.record(z.string(), z.number()),
   /** The gate's verdict; null where nothing was compared. */
-  gate: z.nullable(
-    z.object({
-      passed: z.boolean(),
-      checks: z.array(z.object({ name: z.string(), value: z.number(), limit: z.number(), passed: z.boolean(), words: z.string() })),
-    }),
-  ),
+  gate: z.nullable(gateVerdict),
   variants: z.array(z.object({ name: z.string(), bytes: count })),
   labels: z.array(z.string()),
   signedBy: z.string(),

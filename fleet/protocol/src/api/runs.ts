@@ -1,4 +1,5 @@
 import { z } from 'zod/mini';
+import { gateVerdict } from '../bundle/gate.ts';
 import { count, digest, modelName, timestampMs, versionNumber } from '../ids.ts';
 import { stageNames } from '../pipeline.ts';
 
@@ -36,11 +37,8 @@ export const runStage = z.object({
 });
 export type RunStage = z.infer<typeof runStage>;
 
-/** Null where there was nothing to measure: such a check never passes. */
-const check = z.object({ name: z.string(), value: z.nullable(z.number()), limit: z.number(), passed: z.boolean(), words: z.string() });
-
 /** A figure with its interval. */
-const estimate = z.object({ value: z.number(), low: z.number(), high: z.number() });
+export const estimate = z.object({ value: z.number(), low: z.number(), high: z.number() });
 export type Estimate = z.infer<typeof estimate>;
 
 export const sliceReport = z.object({
@@ -100,7 +98,7 @@ export const run = z.object({
   metrics: z.record(z.string(), z.number()),
   baseline: z.nullable(z.object({ name: z.string(), metrics: z.record(z.string(), z.number()) })),
   weightDigest: z.nullable(z.string()),
-  gate: z.nullable(z.object({ passed: z.boolean(), checks: z.array(check) })),
+  gate: z.nullable(gateVerdict),
   version: z.nullable(versionNumber),
   error: z.nullable(z.object({ code: z.string(), detail: z.string(), hint: z.string() })),
   /** The run it repeats, and whether the same came out. */

@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
 
-import { comparePaired } from '../../evaluate/compare.ts';
 import type { DetectionEvaluation } from '../../evaluate/detection.ts';
 import { judgeDetector, usualLimits, type DetectionEvidence } from './gate.ts';
 
@@ -16,25 +15,32 @@ const evaluation = (map50: number, rightShare: number): DetectionEvaluation => (
   rightShare,
 });
 const good: DetectionEvidence = { float: evaluation(0.95, 0.98), quantised: evaluation(0.948, 0.98), modelBytes: 250_000 };
-const failedChecks = (evidence: DetectionEvidence): string[] => judgeDetector(evidence).checks.flatMap(({ name, passed }) => (passed ? [] : [name]));
+const failedChecks = (evidence: DetectionEvidence): string[] => judgeDetector(evidence).verdict.checks.flatMap(({ name, passed }) => (passed ? [] : [name]));
 
-test('a good detector passes, beside its champion too', () => {
-  expect(judgeDetector(good).passed).toBe(true);
-  const comparison = comparePaired(good.quantised.right, evaluation(0.6, 0.4).right);
-  expect(judgeDetector({ ...good, comparison }).passed).toBe(true);
+test('a good detector passes in 8 bits, beside its champion too', () => {
+  expect(judgeDetector(good)).toMatchObject({ served: 'u8s8', verdict: { passed: true } });
+  const judged = judgeDetector({ ...good, champion: evaluation(0.6, 0.4) });
+  expect(judged.verdict.passed).toBe(true);
+  expect(judged.comparison).toMatchObject({ wins: 58, losses: 0 });
 });
 
 test('each limit fails on its own, and says by how much', () => {
   expect(failedChecks({ ...good, float: evaluation(0.84, 0.9), quantised: evaluation(0.84, 0.9) })).toEqual(['map50']);
-  expect(failedChecks({ ...good, quantised: evaluation(0.94, 0.8) })).toEqual(['frames_right']);
-  expect(failedChecks({ ...good, float: evaluation(0.98, 1) })).toEqual(['quantisation_loss']);
+  expect(failedChecks({ ...good, quantised: evaluation(0.94, 0.8) })).toEqual(['framesRight']);
   expect(failedChecks({ ...good, modelBytes: usualLimits.modelBytesMax + 1 })).toEqual(['model_bytes']);
-  const comparison = comparePaired(evaluation(0.9, 0.86).right, evaluation(0.95, 1).right);
-  expect(failedChecks({ ...good, comparison })).toEqual(['against_champion']);
-  expect(judgeDetector({ ...good, quantised: evaluation(0.94, 0.8) }).checks[1]?.words).toMatch(/80.0 % of 100 .* at least 85.0 %/);
+  expect(failedChecks({ ...good, quantised: evaluation(0.945, 0.86), champion: evaluation(0.95, 1) })).toEqual(['against_champion']);
+  const words = judgeDetector({ ...good, quantised: evaluation(0.94, 0.8) }).verdict.checks[1]?.words;
+  expect(words).toBe('framesRight is 0.8 on 100 held-out frames; at least 0.85 is asked, it is off by 0.05');
+});
+
+test('8 bits that lose too much are left out, and float is what is judged', () => {
+  const judged = judgeDetector({ ...good, quantised: evaluation(0.5, 0.1) });
+  expect(judged).toMatchObject({ served: 'fp32', verdict: { passed: true } });
+  expect(judged.variants.filter(({ ships }) => ships).map(({ variant }) => variant)).toEqual(['fp32']);
+  expect(judged.verdict.checks.find(({ passed }) => !passed)).toMatchObject({ name: 'quantisation_loss_u8s8', variant: 'u8s8' });
 });
 
 test('figures that are not numbers fail', () => {
   const nothing = evaluation(Number.NaN, Number.NaN);
-  expect(failedChecks({ ...good, float: nothing, quantised: nothing })).toEqual(['map50', 'frames_right', 'quantisation_loss']);
+  expect(failedChecks({ ...good, float: nothing, quantised: nothing })).toEqual(['map50', 'framesRight', 'quantisation_loss_u8s8']);
 });

@@ -1,7 +1,6 @@
 import { seededRandom, type Random } from '@serin/inference/random';
 import { SerinError } from '@serin/protocol/errors';
 
-import { comparePaired } from '../../evaluate/compare.ts';
 import type { DetectionEvaluation } from '../../evaluate/detection.ts';
 import type { Model } from '../../onnx/graph.ts';
 import { readModel, writeModel } from '../../onnx/model-file.ts';
@@ -124,10 +123,9 @@ export async function trainBinPicking(request: BinPickingRequest, options: Train
     const float = await judgeModel(floatSession, data.heldOut);
     const bytes = await judgeModel(byteSession, data.heldOut);
     const champion = request.champion === undefined ? undefined : await judgeModel(await open(request.champion), data.heldOut);
-    const comparison = champion === undefined ? undefined : comparePaired(bytes.right, champion.right);
-    const gate = judgeDetector({ float, quantised: bytes, modelBytes: fp32.length, ...(comparison === undefined ? {} : { comparison }) });
+    const { verdict: gate, served, comparison } = judgeDetector({ float, quantised: bytes, champion, modelBytes: fp32.length });
     const metrics: Record<string, number> = {
-      ...metricsOf(bytes),
+      ...metricsOf(served === 'u8s8' ? bytes : float),
       map50Fp32: float.map50,
       ...(champion === undefined ? {} : { championFramesRight: champion.rightShare, championMap50: champion.map50 }),
       ...(comparison === undefined ? {} : { championDifference: comparison.difference, championDifferenceLow: comparison.interval[0] }),
@@ -136,7 +134,7 @@ export async function trainBinPicking(request: BinPickingRequest, options: Train
 
     const version = await packVersion({
       variants: [
-        { variant: 'u8s8', bytes: u8s8, session: byteSession },
+        ...(served === 'u8s8' ? [{ variant: served, bytes: u8s8, session: byteSession }] : []),
         { variant: 'fp32', bytes: fp32, session: floatSession },
       ],
       reference: data.reference,

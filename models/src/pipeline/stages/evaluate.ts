@@ -1,10 +1,12 @@
 import { seededRandom } from '@serin/inference/random';
-import type { Estimate } from '@serin/protocol/api/runs';
+import type { Estimate, RunDetail } from '@serin/protocol/api/runs';
+import type { CalibrationBin } from '@serin/protocol/bundle/report';
 import type { MetricName } from '@serin/protocol/pipeline';
 
 import { estimatesOf, resampleAwake } from '../../evaluate/bootstrap.ts';
 import { judgeSlices, type SlicesFound } from '../../evaluate/slices.ts';
 import type { Counted } from '../../evaluate/ranking.ts';
+import { reliabilityBins } from '../../evaluate/reliability.ts';
 import { readModel, writeModel } from '../../onnx/model-file.ts';
 import { answersOf, type Answers } from '../answers.ts';
 import { applyCalibration, calibratedModel, calibrate, type Calibration } from '../calibration.ts';
@@ -25,6 +27,13 @@ export interface Evaluated {
   readonly positive: number | null;
   readonly calibration: Calibration | null;
   readonly baseline: { readonly name: string; readonly metrics: Readonly<Record<string, number>>; readonly gain: Estimate | null };
+}
+
+/** All that was found on the test part, for the gate and the report. */
+export interface JudgedTest extends Pick<RunDetail, 'confusion' | 'intervals' | 'slices' | 'importance' | 'assumptions'> {
+  readonly rows: number;
+  /** Of classifiers: answers by their confidence. */
+  readonly bins: readonly CalibrationBin[] | null;
 }
 
 export const evaluate: Stage = {
@@ -118,17 +127,23 @@ async function judgeModel(context: StageContext, { facts, model, bytes, validati
   const evaluated: Evaluated = { metric, metrics, deciding, positive: facts.positive, calibration: found?.calibration ?? null, baseline };
   const interval = intervals[metric];
   const { threshold } = deciding;
+  const judged: JudgedTest = {
+    rows: test.rows,
+    intervals: intervals as Record<string, Estimate>,
+    slices: slices?.slices ?? [],
+    confusion: facts.task === 'regression' ? null : confusionOf(answers, test, facts, deciding),
+    bins: facts.task === 'regression' ? null : reliabilityBins({ probabilities: answers.values, labels: test.labels, classes: answers.width }),
+    importance,
+    assumptions: assumptionsOf(context, facts, test, slices, found !== undefined, deciding),
+  };
+  const { rows: _, bins: __, ...told } = judged;
   return {
     words: `${metric} ${(metrics[metric] ?? Number.NaN).toPrecision(4)}${interval === undefined ? '' : ` (${interval.low.toPrecision(4)} to ${interval.high.toPrecision(4)})`} on ${test.rows.toLocaleString('en')} test records; ${baseline.name} ${(baseline.metrics[metric] ?? Number.NaN).toPrecision(4)}`,
-    outputs: { 'evaluation.json': encodeJson(evaluated), ...(calibrated === undefined ? {} : { 'model.onnx': deployed }) },
+    outputs: { 'evaluation.json': encodeJson(evaluated), 'judged.json': encodeJson(judged), ...(calibrated === undefined ? {} : { 'model.onnx': deployed }) },
     report: {
       metrics: { ...metrics, ...(threshold === null ? {} : { threshold }) },
       baseline: { name: baseline.name, metrics: { ...baseline.metrics } },
-      intervals: intervals as Record<string, Estimate>,
-      slices: slices?.slices ?? [],
-      confusion: facts.task === 'regression' ? null : confusionOf(answers, test, facts, deciding),
-      importance,
-      assumptions: assumptionsOf(context, facts, test, slices, found !== undefined, deciding),
+      ...told,
     },
   };
 }

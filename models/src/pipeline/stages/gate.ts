@@ -1,21 +1,27 @@
 import { preprocessing as preprocessingSchema } from '@serin/protocol/bundle/preprocessing';
+import type { Estimate } from '@serin/protocol/api/runs';
+import { variant as variantNames, type Variant } from '@serin/protocol/bundle/manifest';
 import { asSerinError } from '@serin/protocol/errors';
 import type { MetricName } from '@serin/protocol/pipeline';
 
-import { atLeast, atMost, sizeCheck, verdict, type GateCheck, type GateVerdict } from '../../evaluate/gate.ts';
-import { answersOf, relabel } from '../answers.ts';
+import type { GateVerdict } from '../../evaluate/gate-check.ts';
+import { judge, type GateEvidence, type ShippedVariant, type VariantEvidence } from '../../evaluate/gate.ts';
+import type { Robustness } from '../../evaluate/measured.ts';
+import { errorOfBins } from '../../evaluate/reliability.ts';
+import { answersOf, relabel, type Answers } from '../answers.ts';
 import { shown } from '../figures.ts';
 import { comparePair } from '../judging.ts';
-import { metricsOf, type Deciding } from '../metrics.ts';
+import { betterOf, metricsOf, valueOf, type Deciding } from '../metrics.ts';
 import { readFacts } from '../facts.ts';
-import { decodeJson, decodePart, encodeJson } from '../part.ts';
+import type { MadeVariant } from '../made-variant.ts';
+import { decodeJson, decodePart, encodeJson, type DataFacts, type Part } from '../part.ts';
 import type { Champion } from '../request.ts';
-import type { Plan, Stage, StageContext } from '../stage.ts';
-import type { Evaluated } from './evaluate.ts';
+import type { Artifact, Stage, StageContext } from '../stage.ts';
+import type { Evaluated, JudgedTest } from './evaluate.ts';
 import { deployedModel } from './quantise.ts';
 import type { ModelFacts } from './train.ts';
 
-/** Decides whether this becomes a version. Every check that fails says by how much; a figure that is missing fails. */
+/** Decides whether this becomes a version, and which variants go with it. Every check that fails says by how much; a figure that is missing fails. */
 export const gate: Stage = {
   name: 'gate',
   modules: () => [new URL(import.meta.url)],
@@ -25,110 +31,179 @@ export const gate: Stage = {
     repeats: file.evaluate.repeats,
     champion: champion === undefined ? null : { version: champion.version, sha256: champion.sha256, labels: champion.labels, metrics: champion.metrics ?? {} },
   }),
-  reads: ({ champion }) => [
+  reads: () => [
     'evaluate/evaluation.json',
+    'evaluate/judged.json',
+    'evaluate/robustness.json',
     'evaluate/model.onnx',
     'train/model.onnx',
-    'quantise/model.u8s8.onnx',
-    ...(champion === undefined ? [] : (['split/test.bin', 'split/facts.json', 'split/asked.json', 'train/model.json'] as const)),
+    'train/model.json',
+    'split/test.bin',
+    'split/facts.json',
+    'split/asked.json',
+    'quantise/variants.json',
+    ...madeVariants.map(modelArtifact),
   ],
   runtime: true,
   run: async (context) => {
-    const evaluated = decodeJson<Evaluated>(await context.read('evaluate/evaluation.json'));
-    const { plan } = context;
-    const checks = [...limitChecks(plan, evaluated), sizeCheck(await largestModel(context), plan.file.gate.modelBytesMax)];
-    // A version that serves has passed the baseline before; from then on it is the one to be measured by.
-    if (plan.champion !== undefined) checks.push(await championCheck(context, plan.champion, evaluated));
-    else if (plan.file.gate.beatBaseline) checks.push(baselineCheck(evaluated));
-    const found = verdict(checks);
-    const failed = checks.filter(({ passed }) => !passed);
+    const tested = await readTested(context);
+    const { evaluated, judged } = tested;
+    const { champion } = context.plan;
+    const serving = champion === undefined ? undefined : await askServing(context, tested, champion);
+    const variants = await variantsOf(context, tested);
+    const { verdict, variants: shipped } = judge(
+      {
+        metrics: evaluated.metrics,
+        part: 'the test part',
+        main: { metric: evaluated.metric, better: betterOf(evaluated.metric) },
+        calibration: judged.bins === null ? undefined : { error: errorOfBins(judged.bins), bins: judged.bins },
+        baseline: {
+          name: evaluated.baseline.name,
+          metric: evaluated.metric,
+          value: valueIn(evaluated.baseline.metrics, evaluated.metric),
+          gain: evaluated.baseline.gain,
+        },
+        serving: serving?.evidence,
+        slices: judged.slices,
+        robustness: context.has('evaluate/robustness.json') ? decodeJson<Robustness>(await context.read('evaluate/robustness.json')) : undefined,
+        variants,
+      },
+      context.plan.file.gate,
+    );
+    const failed = verdict.checks.filter(({ passed, variant }) => !passed && variant === undefined);
+    for (const { ships, words } of shipped) if (!ships) context.note(words);
     return {
-      words: found.passed ? `all ${checks.length} checks passed` : failed.map(({ words }) => words).join('; '),
-      outputs: { 'verdict.json': encodeJson(found) },
-      report: { gate: { passed: found.passed, checks: [...found.checks] } },
-      facts: { passed: found.passed },
+      words: verdict.passed
+        ? `all ${verdict.checks.length - verdict.checks.filter(({ variant }) => variant !== undefined).length} checks passed`
+        : failed.map(({ words }) => words).join('; '),
+      outputs: {
+        'verdict.json': encodeJson(verdict),
+        'found.json': encodeJson({ variants: shipped, evidence: variants, serving: serving?.found ?? null } satisfies GateFound),
+      },
+      report: { gate: { passed: verdict.passed, checks: [...verdict.checks] } },
+      facts: { passed: verdict.passed },
     };
   },
 };
 
+/** What the gate found out on its way, for the report. */
+export interface GateFound {
+  readonly variants: readonly ShippedVariant[];
+  readonly evidence: readonly VariantEvidence[];
+  readonly serving: ServingFound | null;
+}
+
+export interface ServingFound {
+  readonly version: number;
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly gain: Estimate | null;
+}
+
 export const readVerdict = async (context: StageContext): Promise<GateVerdict> => decodeJson<GateVerdict>(await context.read('gate/verdict.json'));
+export const readFound = async (context: StageContext): Promise<GateFound> => decodeJson<GateFound>(await context.read('gate/found.json'));
 
-async function largestModel(context: StageContext): Promise<number> {
-  const small = context.has('quantise/model.u8s8.onnx') ? (await context.read('quantise/model.u8s8.onnx')).length : 0;
-  return Math.max(small, (await deployedModel(context)).length);
+/** Beside float. */
+const madeVariants = variantNames.options.filter((name) => name !== 'fp32');
+export const modelArtifact = (variant: Variant): Artifact => `quantise/model.${variant}.onnx`;
+
+interface Tested {
+  readonly evaluated: Evaluated;
+  readonly judged: JudgedTest;
+  readonly own: ModelFacts;
+  readonly facts: DataFacts;
+  readonly test: Part;
+  readonly bytes: Uint8Array;
+  /** What the float model says of the test part; asked once. */
+  readonly answers: () => Promise<Answers>;
 }
 
-function limitChecks({ file }: Plan, { metrics }: Evaluated): GateCheck[] {
-  return Object.entries(file.gate.limits).flatMap(([metric, { min, max }]): GateCheck[] => {
-    const value = metrics[metric as MetricName] ?? Number.NaN;
-    const check = (make: typeof atLeast, limit: number, asked: string): GateCheck => {
-      const off = Math.abs(limit - value);
-      const checked = make(metric, value, limit, '');
-      return {
-        ...checked,
-        words: `${metric} is ${shown(value)} on the test part; ${asked} ${shown(limit)} is asked${checked.passed ? '' : `, it is off by ${shown(off)}`}`,
-      };
-    };
-    return [...(min === undefined ? [] : [check(atLeast, min, 'at least')]), ...(max === undefined ? [] : [check(atMost, max, 'at most')])];
-  });
-}
-
-function baselineCheck({ metric, baseline: { name, gain, metrics } }: Evaluated): GateCheck {
-  const low = gain?.low ?? Number.NaN;
-  // To be no worse is not enough, whatever the rounding.
-  const passed = low > 0;
-  const distance = gain === null ? 'the difference is not defined' : `it is better by ${shown(gain.value)} (${shown(gain.low)} to ${shown(gain.high)})`;
+async function readTested(context: StageContext): Promise<Tested> {
+  const facts = await readFacts(context);
+  const own = decodeJson<ModelFacts>(await context.read('train/model.json'));
+  const test = decodePart(await context.read('split/test.bin'));
+  const bytes = await deployedModel(context);
+  let asked: Promise<Answers> | undefined;
   return {
-    name: 'against_baseline',
-    value: low,
-    limit: 0,
-    passed,
-    words: `${metric} of the baseline (${name}) is ${shown(metrics[metric] ?? Number.NaN)}; on the same records ${distance}; the lower end must be above 0${passed ? '' : gain === null ? ': bring more records' : ': the simple model does as well, so serve that, or bring more records'}`,
+    evaluated: decodeJson<Evaluated>(await context.read('evaluate/evaluation.json')),
+    judged: decodeJson<JudgedTest>(await context.read('evaluate/judged.json')),
+    own,
+    facts,
+    test,
+    bytes,
+    answers: () => (asked ??= answersOf(bytes, own.preprocessing ?? undefined, test, facts.frame, { signal: context.signal })),
   };
 }
 
+const valueIn = (metrics: Readonly<Record<string, number>>, name: string): number => metrics[name] ?? Number.NaN;
+
+/**
+ * What a loss is a share of. Losses in nats and errors of calibration come so close to nothing that any change is many times
+ * as much; there the share of right answers is what 8 bits may not cost, and the calibration has its own limit.
+ */
+const lossMetricOf = (metric: MetricName): MetricName => (metric === 'logLoss' || metric === 'brier' || metric === 'ece' ? 'accuracy' : metric);
+
+/** Float and whatever was made beside it, each asked about the test part. */
+async function variantsOf(context: StageContext, { evaluated, own, facts, test, bytes, answers }: Tested): Promise<VariantEvidence[]> {
+  const made = context.has('quantise/variants.json') ? decodeJson<MadeVariant[]>(await context.read('quantise/variants.json')) : [];
+  const madeOf = (variant: Variant): Pick<VariantEvidence, 'latency'> => {
+    const latency = made.find((one) => one.variant === variant)?.latency;
+    return latency === undefined ? {} : { latency };
+  };
+  const metric = lossMetricOf(evaluated.metric);
+  const valueOfAnswers = (found: Answers): number => valueOf(metricsOf(found, test.labels, facts, evaluated.deciding)[metric], test.rows);
+  const found: VariantEvidence[] = [{ variant: 'fp32', bytes: bytes.length, ...madeOf('fp32') }];
+  for (const variant of madeVariants.filter((one) => context.has(modelArtifact(one)))) {
+    const model = await context.read(modelArtifact(variant));
+    const said = await answersOf(model, own.preprocessing ?? undefined, test, facts.frame, { signal: context.signal });
+    const loss = { metric, better: betterOf(metric), float: valueOfAnswers(await answers()), value: valueOfAnswers(said), examples: test.rows };
+    found.push({ variant, bytes: model.length, ...madeOf(variant), loss });
+  }
+  for (const { variant, bytes: size, leftOut } of made) {
+    if (leftOut !== undefined && !found.some((one) => one.variant === variant)) found.push({ variant, bytes: size, ...madeOf(variant), leftOut });
+  }
+  return found;
+}
+
+interface ServingAnswer {
+  readonly evidence: NonNullable<GateEvidence['serving']>;
+  readonly found: ServingFound;
+}
+
 /** The serving version on the same records, by the same resamples. What cannot be compared does not pass. */
-async function championCheck(context: StageContext, champion: Champion, { metric, deciding }: Evaluated): Promise<GateCheck> {
-  const { gate: settings, evaluate, seed } = context.plan.file;
-  const name = 'against_champion';
-  const limit = -settings.inferiorityMax;
+async function askServing(context: StageContext, { evaluated, facts, test, answers }: Tested, champion: Champion): Promise<ServingAnswer> {
+  const { evaluate, seed } = context.plan.file;
+  const { metric, deciding } = evaluated;
   try {
-    const facts = await readFacts(context);
-    const test = decodePart(await context.read('split/test.bin'));
-    const own = decodeJson<ModelFacts>(await context.read('train/model.json'));
-    const options = { signal: context.signal };
-    const challenger = await answersOf(await deployedModel(context), own.preprocessing ?? undefined, test, facts.frame, options);
+    const challenger = await answers();
     const preprocessing = champion.preprocessing === undefined ? undefined : preprocessingSchema.parse(decodeJson(champion.preprocessing));
-    const theirs = await answersOf(champion.model, preprocessing, test, facts.frame, options);
+    const theirs = await answersOf(champion.model, preprocessing, test, facts.frame, { signal: context.signal });
     if (theirs.kind !== challenger.kind) throw new TypeError(`it answers with a ${theirs.kind}`);
     const threshold = champion.metrics?.['threshold'] ?? deciding.threshold;
     const before: Deciding = { ...deciding, threshold: facts.positive === null ? null : threshold };
-    const { gain, one, other } = await comparePair(
-      metricOf(metricsOf(challenger, test.labels, facts, deciding), metric),
-      metricOf(metricsOf(relabel(theirs, champion.labels, facts.labels), test.labels, facts, before), metric),
-      metric,
-      test,
-      evaluate.repeats,
-      seed,
-    );
-    const low = gain?.low ?? Number.NaN;
-    const passed = low >= limit;
+    const ours = metricsOf(challenger, test.labels, facts, deciding);
+    const others = metricsOf(relabel(theirs, champion.labels, facts.labels), test.labels, facts, before);
+    const { gain, one, other } = await comparePair(metricOf(ours, metric), metricOf(others, metric), metric, test, evaluate.repeats, seed);
+    const better = gain === undefined ? 'the difference is not defined' : `better by ${shown(gain.value)} (${shown(gain.low)} to ${shown(gain.high)})`;
     return {
-      name,
-      value: low,
-      limit,
-      passed,
-      words: `on the same ${test.rows} records ${metric} is ${shown(one)}, of the serving version ${champion.version} ${shown(other)}: ${gain === undefined ? 'the difference is not defined' : `better by ${shown(gain.value)} (${shown(gain.low)} to ${shown(gain.high)})`}; the lower end must be at least ${shown(limit)}${passed ? '' : `, it is off by ${shown(limit - low)}`}`,
+      evidence: {
+        low: gain?.low ?? Number.NaN,
+        words: `on the same ${test.rows} records ${metric} is ${shown(one)}, of the serving version ${champion.version} ${shown(other)}: ${better}`,
+      },
+      found: {
+        version: champion.version,
+        gain: gain ?? null,
+        metrics: Object.fromEntries(Object.entries(others).map(([name, counted]) => [name, valueOf(counted, test.rows)])),
+      },
     };
   } catch (error) {
     if (context.signal?.aborted === true) throw error;
     const { code, detail, message } = asSerinError(error);
     return {
-      name,
-      value: Number.NaN,
-      limit,
-      passed: false,
-      words: `the serving version ${champion.version} cannot be asked about these records (${code}: ${detail ?? message}), so nothing can be said`,
+      evidence: {
+        low: Number.NaN,
+        words: `the serving version ${champion.version} cannot be asked about these records (${code}: ${detail ?? message}), so nothing can be said`,
+      },
+      found: { version: champion.version, gain: null, metrics: {} },
     };
   }
 }

@@ -4,7 +4,7 @@ import { seededRandom } from '@serin/inference/random';
 import { answerStatistic, columnStatistic, confidenceStatistic, wordsStatistic } from '@serin/inference/records';
 import { decodeTrees, encodeTrees } from '@serin/inference/trees/encode';
 import { textPreparer, type TextRecord } from '@serin/inference/text/prepare';
-import type { BundlePart, Variant } from '@serin/protocol/bundle/manifest';
+import { variant as variantNames, type BundlePart, type Variant } from '@serin/protocol/bundle/manifest';
 import type { Preprocessing, TablePreprocessing } from '@serin/protocol/bundle/preprocessing';
 import { statisticName } from '@serin/protocol/bundle/profile';
 import { statisticsPerWindowMax } from '@serin/protocol/limits';
@@ -21,7 +21,7 @@ import { calibratedTrees, type Calibration } from '../calibration.ts';
 import { decodeJson, decodePart, encodeJson, recordOf, type LearningFacts, type Part } from '../part.ts';
 import type { Stage, StageContext } from '../stage.ts';
 import type { Evaluated } from './evaluate.ts';
-import { readVerdict } from './gate.ts';
+import { modelArtifact, readFound, readVerdict } from './gate.ts';
 import { deployedModel } from './quantise.ts';
 import type { ModelFacts } from './train.ts';
 
@@ -48,8 +48,9 @@ export const pack: Stage = {
     'train/explainer.bin',
     'evaluate/evaluation.json',
     'evaluate/model.onnx',
-    'quantise/model.u8s8.onnx',
+    ...variantNames.options.filter((name) => name !== 'fp32').map(modelArtifact),
     'gate/verdict.json',
+    'gate/found.json',
   ],
   runtime: true,
   run: async (context) => {
@@ -60,8 +61,12 @@ export const pack: Stage = {
     const bytes = await deployedModel(context);
     const preprocessing = trained.preprocessing ?? undefined;
     const random = seededRandom(context.plan.file.seed).fork('package');
-    const variants: [Variant, Uint8Array][] = [['fp32', bytes]];
-    if (context.has('quantise/model.u8s8.onnx')) variants.unshift(['u8s8', await context.read('quantise/model.u8s8.onnx')]);
+    const { variants: judged } = await readFound(context);
+    const variants: [Variant, Uint8Array][] = [];
+    for (const { variant } of judged.filter(({ ships }) => ships))
+      variants.push([variant, variant === 'fp32' ? bytes : await context.read(modelArtifact(variant))]);
+    // What most devices take comes first.
+    variants.sort(([one], [other]) => Number(one === 'fp32') - Number(other === 'fp32'));
     const files: BundlePart[] = [];
     for (const [variant, model] of variants) {
       files.push({ role: 'model', variant, path: `model.${variant}.onnx`, bytes: model });
