@@ -94,6 +94,7 @@ export const errorCatalogue = {
     hint: 'The variant does not suit this hardware; publish another',
     status: 400,
   },
+  MEMORY_SHORT: { message: 'The device has too little memory for this variant', hint: 'A smaller variant serves, if there is one', status: 507 },
   INFERENCE_CRASHED: { message: 'The inference process ended by itself', hint: 'It is started again; see the log of the device', status: 500 },
   PROBATION_FAILED: {
     message: 'The new version failed its probation on the device',
@@ -127,6 +128,16 @@ export const errorCatalogue = {
   // models
   MODEL_INVALID: { message: 'The file is not a model that can be served', hint: 'The details say what is wrong', status: 400 },
   MODEL_UNSUPPORTED: { message: 'The model uses something that is not supported', hint: 'The details name it', status: 400 },
+  CALIBRATION_MISFIT: {
+    message: 'The calibration data does not fit the model',
+    hint: 'The details name the input and say what the model takes',
+    status: 400,
+  },
+  CALIBRATION_NOT_FINITE: {
+    message: 'The model computes infinities or no numbers at all from the calibration data',
+    hint: 'Look for broken examples, or for a model that diverged; the details name the value',
+    status: 400,
+  },
   TRAINING_DIVERGED: { message: 'The loss became infinite or not a number', hint: 'Lower the learning rate, or look for broken examples', status: 500 },
   TRAINING_DATA_INSUFFICIENT: { message: 'There are too few labelled examples', hint: 'Collect more and try again', status: 400 },
   TRAINING_SOURCE_FAILED: {

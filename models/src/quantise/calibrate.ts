@@ -1,77 +1,118 @@
-import type { Model, Tensor } from '../onnx/graph.ts';
+import { SerinError } from '@serin/protocol/errors';
+
+import { elementCount, type Model, type Tensor } from '../onnx/graph.ts';
 import { writeModel } from '../onnx/model-file.ts';
-import { openSession, runtimeTensor } from '../onnx/session.ts';
+import { openSession, runtimeTensor, type Session } from '../onnx/session.ts';
+import { throwIfCancelled } from '../train/cancellation.ts';
+import { checkBatch, type Batch } from './batches.ts';
+import { createCalibrator, type Calibrator, type CalibratorName } from './calibrators/calibrator.ts';
 import type { ValueRange } from './parameters.ts';
 
-/** Real inputs by name. */
-export type Batch = Readonly<Record<string, Tensor>>;
-export type CalibratorName = 'min-max' | 'percentile';
+export type { Batch };
 
 export interface CalibrationOptions {
+  /** Gone through once, or as often as memory asks: not a generator that is used up then. */
   readonly batches: Iterable<Batch>;
-  readonly calibrator?: CalibratorName;
-  /** Names of the float values whose range is wanted. */
-  readonly values: readonly string[];
-  /** Share of the values kept inside the range, e.g. 0.99999; 1 is plain min-max. */
-  readonly keep?: number;
-  readonly threads?: number;
+  /** Float values whose range is wanted, with the elements they have for the first batch. */
+  readonly values: ReadonlyMap<string, number>;
+  readonly calibrator?: CalibratorName | undefined;
+  /** Share of the values that the percentile calibrator keeps inside the range. */
+  readonly keep?: number | undefined;
+  readonly threads?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((fraction: number, words: string) => void) | undefined;
 }
 
-const histogramBins = 2048;
+/** Of inner values that are held at a time; with more, the model runs more than once. */
+const heldBytesMax = 256 * 1024 * 1024;
+const keepOtherwise = 0.99999;
 
 /** Runs the float model with its inner values as outputs and measures their ranges. */
 export async function calibrate(model: Model, options: CalibrationOptions): Promise<Map<string, ValueRange>> {
-  const { values, batches, calibrator = 'min-max', threads = 1 } = options;
-  const keep = calibrator === 'percentile' ? (options.keep ?? 0.99999) : 1;
+  const { batches, calibrator = 'mse', keep = keepOtherwise, threads = 1, signal, onProgress } = options;
+  const groups = groupValues(options.values);
+  const total = Array.isArray(batches) ? batches.length : undefined;
+  const ranges = new Map<string, ValueRange>();
+  for (const [place, values] of groups.entries()) {
+    const calibrators = new Map(values.map((name) => [name, createCalibrator(calibrator, keep)]));
+    const session = await openProbe(model, values, threads);
+    let count = 0;
+    try {
+      for (const batch of batches) {
+        throwIfCancelled(signal);
+        checkBatch(model.graph.inputs, batch, count);
+        await learn(session, batch, calibrators, count);
+        count += 1;
+        onProgress?.(
+          (place + (total === undefined ? 0 : count / total)) / groups.length,
+          `ranges of values, batch ${count}${total === undefined ? '' : ` of ${total}`}`,
+        );
+        // What runs the model does not let go of the thread: without this no cancellation would come through.
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    } finally {
+      await session.release();
+    }
+    if (count === 0) {
+      throw new SerinError('CALIBRATION_MISFIT', {
+        detail: place === 0 ? 'there is not one batch' : 'the batches could be gone through only once',
+        hint: 'Give some inputs like those the model will see; a few dozen do',
+      });
+    }
+    for (const [name, one] of calibrators) ranges.set(name, one.range());
+  }
+  return ranges;
+}
+
+function openProbe(model: Model, values: readonly string[], threads: number): Promise<Session> {
   const outputs = values.map((name) => ({ name, type: 'float32' as const, dims: [] as number[] }));
   // Without declared shapes the runtime infers them itself.
-  const probed = { ...model, graph: { ...model.graph, outputs } };
-  const session = await openSession(writeModel(probed, { shapelessOutputs: true }), { threads });
-  try {
-    const visit = async (each: (name: string, data: Float32Array) => void): Promise<void> => {
-      for (const batch of batches) {
-        const feeds = Object.fromEntries(Object.entries(batch).map(([name, tensor]) => [name, runtimeTensor(tensor.type, tensor.data, tensor.dims)]));
-        const results = await session.run(feeds);
-        for (const name of values) each(name, results[name]?.data as Float32Array);
-      }
-    };
+  return openSession(writeModel({ ...model, graph: { ...model.graph, outputs } }, { shapelessOutputs: true }), { threads });
+}
 
-    const ranges = new Map<string, { min: number; max: number }>();
-    await visit((name, data) => {
-      const range = ranges.get(name) ?? { min: Infinity, max: -Infinity };
-      for (const value of data) {
-        if (value < range.min) range.min = value;
-        if (value > range.max) range.max = value;
-      }
-      ranges.set(name, range);
-    });
-    if (keep >= 1) return ranges;
+function groupValues(values: ReadonlyMap<string, number>): string[][] {
+  const groups: string[][] = [];
+  let leftBytes = 0;
+  for (const [name, elements] of values) {
+    if (groups.length === 0 || leftBytes < elements * 4) {
+      groups.push([]);
+      leftBytes = heldBytesMax;
+    }
+    groups.at(-1)?.push(name);
+    leftBytes -= elements * 4;
+  }
+  return groups;
+}
 
-    const histograms = new Map(values.map((name) => [name, new Float64Array(histogramBins)]));
-    await visit((name, data) => {
-      const { min, max } = ranges.get(name) ?? { min: 0, max: 0 };
-      const bins = histograms.get(name) as Float64Array;
-      const factor = max > min ? (histogramBins - 1) / (max - min) : 0;
-      for (const value of data) {
-        const bin = Math.round((value - min) * factor);
-        bins[bin] = (bins[bin] ?? 0) + 1;
-      }
-    });
-    return new Map(values.map((name) => [name, clipRange(ranges.get(name) ?? { min: 0, max: 0 }, histograms.get(name) ?? new Float64Array(1), keep)]));
-  } finally {
-    await session.release();
+async function learn(session: Session, batch: Batch, calibrators: ReadonlyMap<string, Calibrator>, count: number): Promise<void> {
+  const entries = Object.entries(batch);
+  const feeds = Object.fromEntries(entries.map(([name, { type, data, dims }]) => [name, runtimeTensor(type, data, dims)]));
+  const results = await session.run(feeds);
+  const rows = rowsOf(entries.map(([, tensor]) => tensor));
+  for (const [name, calibrator] of calibrators) {
+    const values = results[name]?.data as Float32Array;
+    if (values.length === 0) continue;
+    const [min, max] = extremesOf(values, name, count);
+    calibrator.add(values, min, max, rows);
   }
 }
 
-/** Drops the outermost bins while no more than the rest of `keep` is lost, half on each side. */
-export function clipRange({ min, max }: ValueRange, bins: ArrayLike<number>, keep: number): ValueRange {
-  let total = 0;
-  for (let bin = 0; bin < bins.length; bin += 1) total += bins[bin] ?? 0;
-  const budget = (total * (1 - keep)) / 2;
-  const width = (max - min) / Math.max(1, bins.length - 1);
-  let low = 0;
-  for (let lost = bins[0] ?? 0; lost <= budget && low < bins.length - 1; lost += bins[low] ?? 0) low += 1;
-  let high = bins.length - 1;
-  for (let lost = bins[high] ?? 0; lost <= budget && high > low; lost += bins[high] ?? 0) high -= 1;
-  return { min: min + low * width, max: min + high * width };
+const rowsOf = (inputs: readonly Tensor[]): number => Math.min(...inputs.map(({ dims }) => (elementCount(dims) === 0 ? 1 : (dims[0] ?? 1))));
+
+function extremesOf(values: Float32Array, name: string, count: number): [number, number] {
+  let [low, high] = [Infinity, -Infinity];
+  for (let index = 0; index < values.length; index += 1) {
+    const value = values[index] as number;
+    // True for what is not a number, too.
+    if (!(value >= low)) {
+      if (Number.isNaN(value)) throw notFinite(name, 'not a number', count);
+      low = value;
+    }
+    if (value > high) high = value;
+  }
+  if (low === -Infinity || high === Infinity) throw notFinite(name, 'infinite', count);
+  return [low, high];
 }
+
+const notFinite = (name: string, what: string, count: number): SerinError =>
+  new SerinError('CALIBRATION_NOT_FINITE', { detail: `the value ${name} is ${what} for batch ${count + 1} of the calibration data` });

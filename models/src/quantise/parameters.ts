@@ -33,6 +33,9 @@ export function activationParameters({ min, max }: ValueRange): QuantisedRange {
   return { scale, zeroPoint: clamp(roundHalfEven(-low / scale), 0, bytes) };
 }
 
+/** The byte next to a value; those outside of the range become its ends. */
+export const quantiseActivation = (value: number, { scale, zeroPoint }: QuantisedRange): number => clamp(roundHalfEven(value / scale) + zeroPoint, 0, bytes);
+
 /**
  * Bits a weight may use. x64 processors without VNNI add two products of U8S8 in 16 saturating bits; with 7 bits
  * the sum always fits, so every machine computes the same.

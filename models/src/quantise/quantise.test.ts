@@ -14,7 +14,6 @@ import { writeModel } from '../onnx/model-file.ts';
 import { openSession, runtimeTensor } from '../onnx/session.ts';
 import { heNormal } from '../train/initialise.ts';
 import { castTo } from '../train/tape.ts';
-import { clipRange } from './calibrate.ts';
 import { findInputStage } from './input-stage.ts';
 import { activationParameters, quantiseBias, quantiseWeight, roundHalfEven, weightScale, weightScaleForBias } from './parameters.ts';
 import { quantise } from './quantise.ts';
@@ -178,10 +177,4 @@ test('weights and biases round to the nearest step and never overflow', () => {
     ),
   );
   expect([0.5, 1.5, 2.5, -0.5, -1.5].map(roundHalfEven)).toEqual([0, 2, 2, 0, -2].map((value) => expect.closeTo(value)));
-});
-
-test('clipping a range drops the outliers and keeps the rest', () => {
-  const bins = [1, 0, 0, 500, 499, 0, 0, 0, 0, 0, 1];
-  expect(clipRange({ min: 0, max: 10 }, bins, 0.99)).toEqual({ min: 3, max: 4 });
-  expect(clipRange({ min: 0, max: 10 }, bins, 1)).toEqual({ min: 0, max: 10 });
 });
