@@ -78,8 +78,7 @@ function nodesBetween(tape: Tape, loss: string, sources: readonly string[]): Bet
     if (node.outputs.some((output) => used.has(output))) for (const input of node.inputs) used.add(input);
   }
   // Whole numbers and truth values have no gradient: what a weight changes through them alone is a constant.
-  // A real number stored in few bits stays one: its rounding is passed straight through.
-  const stored = new Set(tape.nodes.filter(({ operator, domain }) => operator === 'QuantizeLinear' && domain === '').flatMap(({ outputs }) => outputs));
+  const stored = storedNumbers(tape);
   const continuous = (value: string): boolean => value !== '' && (tape.type(value).type.startsWith('float') || stored.has(value));
   const values = new Set(sources.filter(continuous));
   const nodes: Node[] = [];
@@ -90,6 +89,17 @@ function nodesBetween(tape: Tape, loss: string, sources: readonly string[]): Bet
     nodes.push(node);
   }
   return { sources: new Set(sources), loss, nodes, values };
+}
+
+/** Real numbers stored in few bits stay what they are: their rounding is passed straight through. */
+function storedNumbers(tape: Tape): ReadonlySet<string> {
+  const stored = new Set<string>();
+  for (const { operator, domain, inputs, outputs } of tape.nodes) {
+    const [input = '', output = ''] = [inputs[0], outputs[0]];
+    const isMoved = stored.has(input) && tape.type(input).type === tape.type(output).type;
+    if ((operator === 'QuantizeLinear' && domain === '') || isMoved) stored.add(output);
+  }
+  return stored;
 }
 
 function ruleOf(node: Node, between: Between): GradientRule {

@@ -70,8 +70,10 @@ const extreme: GradientRule = (context) => {
 const clip: GradientRule = (context) => {
   const { tape, gradient, output, input, needs } = context;
   const [lowest, highest] = [input(1), input(2)];
-  const above = lowest === '' ? undefined : tape.add('Greater', [output, lowest]);
-  const below = highest === '' ? undefined : tape.add('Less', [output, highest]);
+  // The runtime compares no bytes.
+  const wide = (value: string): string => (tape.type(value).type.endsWith('int8') ? tape.add('Cast', [value], castTo('float32')) : value);
+  const above = lowest === '' ? undefined : tape.add('Greater', [wide(output), wide(lowest)]);
+  const below = highest === '' ? undefined : tape.add('Less', [wide(output), wide(highest)]);
   const inside = above !== undefined && below !== undefined ? tape.add('And', [above, below]) : (above ?? below);
   const closed = (open: string | undefined, bound: string): string | undefined =>
     open === undefined ? undefined : sumTo(tape, tape.add('Where', [open, tape.number(0, gradient), gradient]), bound);

@@ -48,6 +48,16 @@ test('a value stored in one scale and read in another is as steep as the two dif
   expect({ values, slopes }).toEqual({ values: [6], slopes: [4] });
 });
 
+test('bytes that are clipped on the way have a slope between the bounds', async () => {
+  const [scale, zeroPoint] = [floats([], [0.5]), { type: 'uint8' as const, dims: [], data: Uint8Array.of(0) }];
+  const { values, slopes } = await slopesOf(floats([3], [1.1, 2.2, 9.8]), (tape, x) => {
+    const pair = [tape.constant(scale), tape.constant(zeroPoint)];
+    const bound = (value: number): string => tape.constant({ ...zeroPoint, data: Uint8Array.of(value) });
+    return tape.add('DequantizeLinear', [tape.add('Clip', [tape.add('QuantizeLinear', [x, ...pair]), bound(3), bound(12)]), ...pair]);
+  });
+  expect({ values, slopes }).toEqual({ values: [1.5, 2, 6], slopes: [0, 1, 0] });
+});
+
 test('a scale that is computed is refused: its own slope would be missing', async () => {
   const zeroPoint: Tensor = { type: 'int8', dims: [], data: new Int8Array(1) };
   const computed = slopesOf(floats([1], [1.5]), (tape, x) => {
