@@ -7,7 +7,7 @@ import { correctedPsi } from '@serin/stats/distances';
 import { addFeatures, areMoments, emptyMoments, mmd2 } from '@serin/stats/embedding-moments';
 import { countInto, emptyCounts, totalCount } from '@serin/stats/histogram';
 
-import { makeProfile, type ProfileOptions } from './profile.ts';
+import { fittingWindow, makeProfile, type ProfileOptions } from './profile.ts';
 
 const framesPerWindow = 200;
 const draw = (seed: string, count: number, shift = 0): number[] => {
@@ -67,12 +67,14 @@ function profileOf(options: Partial<ProfileOptions>): Profile {
 test('a reference too small for null windows has none, and the assumption says what that means', () => {
   const some = (count: number, perWindow: number) => profileOf({ statistics: { brightness: draw('few', count) }, framesPerWindow: perWindow });
   for (const [count, perWindow, windows] of [
-    [50, 10, 0],
-    [149, 10, 0],
-    [150, 10, 400],
-    [400, 200, 0],
-    [500, 200, 400],
-    [500, 0, 0],
+    [50, 5, 0],
+    [79, 5, 0],
+    [80, 8, 400],
+    [149, 15, 0],
+    [150, 37, 400],
+    [799, 200, 0],
+    [800, 200, 400],
+    [800, 0, 0],
   ] as const) {
     const { statistics, assumption } = some(count, perWindow);
     expect(statistics[0]?.nullPsi).toHaveLength(windows);
@@ -80,10 +82,19 @@ test('a reference too small for null windows has none, and the assumption says w
     expect(assumption.includes('too small'), assumption).toBe(windows === 0);
     expect(assumption.includes('so the stated rate holds'), assumption).toBe(windows > 0);
   }
-  const mixed = profileOf({ statistics: { brightness: draw('many', 500), confidence: draw('few', 40) }, origin: `a test of ${'words '.repeat(60)}` });
+  const mixed = profileOf({ statistics: { brightness: draw('many', 800), confidence: draw('few', 40) }, origin: `a test of ${'words '.repeat(60)}` });
   expect(mixed.statistics.map(({ nullPsi }) => nullPsi.length)).toEqual([400, 0]);
   expect(mixed.assumption.length).toBeLessThanOrEqual(500);
-  expect(profileOf({ statistics: { brightness: draw('many', 500), confidence: draw('few', 40) } }).assumption).toContain('For 1 of 2 distances');
+  expect(profileOf({ statistics: { brightness: draw('many', 800), confidence: draw('few', 40) } }).assumption).toContain('For 1 of 2 distances');
+});
+
+test('the fitting window is as large as wanted or as the reference suffices for', () => {
+  expect([2000, 400, 399, 150, 149, 80].map((frames) => fittingWindow(frames, 100))).toEqual([100, 100, 99, 37, 14, 8]);
+  expect([0, 5].map((frames) => fittingWindow(frames, 100))).toEqual([1, 1]);
+  for (const frames of [80, 149, 150, 333]) {
+    const made = profileOf({ statistics: { brightness: draw('fits', frames) }, framesPerWindow: fittingWindow(frames, 100) });
+    expect(made.statistics[0]?.nullPsi).toHaveLength(400);
+  }
 });
 
 /** A classifier of three classes whose answers of .95 are right eight times in ten, and those of .45 four times. */
@@ -150,6 +161,7 @@ test('new windows of embeddings of the same source lie among the null windows, s
 test('embeddings that are not finite are left out, too few of them have no null windows, hardly any no profile', () => {
   const values = embedded('gaps', 200).map((value, place) => (place < 60 * width && place % width === 3 ? Number.NaN : value));
   const made = profileOf({ embeddings: { width, values }, framesPerWindow: 20 });
+  // 140 are left, too few for windows of 20.
   expect([made.embedding?.count, made.embedding?.nullMmd]).toEqual([70, []]);
   expect(made.assumption).toContain('too small');
   expect(profileOf({ embeddings: { width, values: embedded('one', 300) }, framesPerWindow: 1 }).embedding?.nullMmd).toEqual([]);

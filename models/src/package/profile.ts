@@ -39,12 +39,10 @@ export interface ProfileOptions {
 const binsMax = 32;
 const framesPerBinMin = 15;
 const nullWindows = 400;
-/**
- * Below either, a reference says too little of what no drift looks like: windows of another draw then bet more than they
- * may on average. docs/statistics.md has the figures.
- */
-const referenceFramesMin = 150;
-const referenceWindowsMin = 2.5;
+/** Fewer frames say too little of what no drift looks like: windows of another draw then bet more than they may. */
+const referenceFramesMin = 80;
+/** Windows that a reference must be worth, or the same happens; docs/statistics.md has the figures. */
+const referenceWindowsMin = (frames: number): number => (frames < 150 ? 10 : 4);
 const assumptionMax = 500;
 
 /**
@@ -82,7 +80,10 @@ function assumptionOf({ origin, framesPerWindow }: ProfileOptions, watched: read
 }
 
 const suffices = (frames: number, framesPerWindow: number): boolean =>
-  framesPerWindow > 0 && frames >= Math.max(referenceFramesMin, referenceWindowsMin * framesPerWindow);
+  framesPerWindow > 0 && frames >= Math.max(referenceFramesMin, referenceWindowsMin(frames) * framesPerWindow);
+
+/** The window that a reference of so many frames suffices for, of at most as many frames as are wanted. */
+export const fittingWindow = (frames: number, wanted: number): number => Math.max(1, Math.min(wanted, Math.floor(frames / referenceWindowsMin(frames))));
 
 /** The frames that are frozen, and those that null windows are drawn from. */
 function halvesOf(frames: number, random: Random): readonly [frozen: Int32Array, rest: Int32Array] {

@@ -1,3 +1,4 @@
+import { embeddingOutput } from '@serin/inference/embedding';
 import { textPreparer, type TextRecord } from '@serin/inference/text/prepare';
 import type { Preprocessing } from '@serin/protocol/bundle/preprocessing';
 import { SerinError } from '@serin/protocol/errors';
@@ -10,12 +11,17 @@ import { featuresOf } from '../trees/feature-matrix.ts';
 import type { LearningFacts, Part } from './part.ts';
 import { recordOf } from './part.ts';
 
-/** What a model says of the rows of a part: probabilities row by row, or one value each. */
-export interface Answers {
-  readonly kind: 'probabilities' | 'value';
+interface Rows {
   readonly values: Float32Array;
-  /** Classes, or 1. */
+  /** Numbers in a row. */
   readonly width: number;
+}
+
+/** What a model says of the rows of a part: probabilities row by row, or one value each. */
+export interface Answers extends Rows {
+  readonly kind: 'probabilities' | 'value';
+  /** What the model puts out beside them, where it was asked for and there is any. */
+  readonly embeddings?: Rows | undefined;
 }
 
 export type Feeds = Readonly<Record<string, Tensor>>;
@@ -70,6 +76,7 @@ function pixelFeeder({ pixels, rows }: Part, frame: LearningFacts['frame']): Fee
 export interface AnswerOptions {
   readonly signal: AbortSignal | undefined;
   readonly onRows?: (done: number) => void;
+  readonly embeddings?: boolean;
 }
 
 const rowsPerRun = { pictures: 64, records: 2048, texts: 256 } as const;
@@ -88,20 +95,24 @@ export async function answersOf(
   const session = await openSession(model);
   try {
     const name = session.outputNames.includes('value') ? 'value' : 'probabilities';
-    let found: { values: Float32Array; width: number } | undefined;
+    const asked = options.embeddings === true && session.outputNames.includes(embeddingOutput) ? [name, embeddingOutput] : [name];
+    const found = new Map<string, Rows>();
     for (let from = 0; from < part.rows; from += step) {
       throwIfCancelled(options.signal);
       const to = Math.min(part.rows, from + step);
       const feeds = Object.entries(feeder(from, to)).map(([input, { type, data, dims }]) => [input, runtimeTensor(type, data, dims)] as const);
-      const output = (await session.run(Object.fromEntries(feeds)))[name];
-      if (output === undefined) throw new SerinError('MODEL_UNSUPPORTED', { detail: `it has no output ${name}` });
-      const data = output.data as Float32Array;
-      const width = data.length / (to - from);
-      found ??= { values: new Float32Array(part.rows * width), width };
-      found.values.set(data, from * width);
+      const outputs = await session.run(Object.fromEntries(feeds));
+      for (const output of asked) {
+        const data = outputs[output]?.data as Float32Array | undefined;
+        if (data === undefined) throw new SerinError('MODEL_UNSUPPORTED', { detail: `it has no output ${output}` });
+        const width = data.length / (to - from);
+        const { values } = found.get(output) ?? { values: new Float32Array(part.rows * width) };
+        values.set(data, from * width);
+        found.set(output, { values, width });
+      }
       options.onRows?.(to);
     }
-    return { kind: name, values: found?.values ?? new Float32Array(), width: found?.width ?? 1 };
+    return { kind: name, ...(found.get(name) ?? { values: new Float32Array(), width: 1 }), embeddings: found.get(embeddingOutput) };
   } finally {
     await session.release();
   }

@@ -1,6 +1,6 @@
 import { designLight, frameBytes, frameChannels, frameHeight, frameWidth, partKinds } from '@serin/inference/bin-scene/parameters';
 import { renderBin } from '@serin/inference/bin-scene/render';
-import { detectionFields, detectionScoreMin, meanScore } from '@serin/inference/detections';
+import { detectionFields, detectionScoreMin, matchDetections, meanScore, type Detection } from '@serin/inference/detections';
 import { imageStatisticNames, measureImage } from '@serin/inference/image-statistics';
 import type { Random } from '@serin/inference/random';
 import { confidenceStatistic } from '@serin/inference/records';
@@ -9,7 +9,7 @@ import type { Profile } from '@serin/protocol/bundle/profile';
 
 import { runtimeTensor, type Session } from '../../onnx/session.ts';
 import { makeGolden } from '../../package/golden.ts';
-import { makeProfile } from '../../package/profile.ts';
+import { fittingWindow, makeProfile, type ReferenceAnswers } from '../../package/profile.ts';
 import { jsonBytes, type TrainedVersion } from '../../package/version.ts';
 import type { BinSample } from './data.ts';
 import { detectionRows, detectionsOutput, frameInput } from './network.ts';
@@ -119,7 +119,29 @@ async function profileOf(session: Session, reference: ReferenceFrames, framesPer
     measureImage(pixels, shape, measured);
     for (const name of imageStatisticNames) (statistics[name] as Float64Array)[index] = measured[name];
   });
-  const found = await predict(session, answers);
-  statistics[confidenceStatistic] = Float64Array.from(found, (detections) => meanScore(detections.filter(({ score }) => score >= detectionScoreMin)));
-  return makeProfile({ statistics, framesPerWindow, random, origin });
+  const found = (await predict(session, answers)).map((detections) => detections.filter(({ score }) => score >= detectionScoreMin));
+  statistics[confidenceStatistic] = Float64Array.from(found, meanScore);
+  return makeProfile({
+    statistics,
+    framesPerWindow: fittingWindow(images.length, framesPerWindow),
+    random,
+    origin,
+    answers: answersOf(found, answers),
+  });
+}
+
+/** Every detection, and the kind of the part it matches. */
+function answersOf(found: readonly (readonly Detection[])[], samples: readonly BinSample[]): ReferenceAnswers {
+  const detections = found.flat();
+  const truth = found.flatMap((some, frame) => {
+    const parts = samples[frame]?.parts ?? [];
+    const matched = new Map(matchDetections(some, parts).map(({ detection, part }) => [detection, parts[part]?.label]));
+    return some.map((_, index) => matched.get(index) ?? -1);
+  });
+  return {
+    labels: partKinds.length,
+    predicted: detections.map(({ label }) => label),
+    confidence: detections.map(({ score }) => score),
+    truth,
+  };
 }

@@ -68,6 +68,11 @@ test('a version begun at the starter works in the design light, fails in the eve
   await expectGoldenHolds(first);
   const profile = profileSchema.parse(jsonOf(first, 'profile.json'));
   expect(profile.statistics.map(({ name }) => name)).toEqual(['brightness', 'contrast', 'sharpness', 'confidence']);
+  // Every object that was seen, and how often it was what it was taken for.
+  const seen = profile.classConfidence?.reduce((sum, count) => sum + count, 0) ?? 0;
+  expect(seen).toBeGreaterThan(1000);
+  expect(profile.calibration?.bins.reduce((sum, { count }) => sum + count, 0)).toBe(seen);
+  expect(profile.calibration?.bins.at(-1)?.right).toBeGreaterThan(0.8);
 
   expect((await judge(first, designLight)).rightShare).toBeGreaterThanOrEqual(0.93);
   expect((await judge(first, eveningLight)).rightShare).toBeLessThan(0.7);

@@ -32,11 +32,17 @@ test('of more columns than a window has room for those that matter are watched, 
   );
   const file = version?.files.find(({ role }) => role === 'profile');
   expect(file, JSON.stringify(report.gate ?? report.log)).toBeDefined();
-  const { statistics } = profileSchema.parse(JSON.parse(new TextDecoder().decode(file?.bytes)));
+  const { statistics, classConfidence, calibration } = profileSchema.parse(JSON.parse(new TextDecoder().decode(file?.bytes)));
   const names = statistics.map(({ name }) => name);
   expect(names).toHaveLength(statisticsPerWindowMax);
   expect(names[0]).toBe(columnStatistic('load'));
   expect(names).toContain(confidenceStatistic);
   expect(statistics[0]?.counts.at(-1)).toBeGreaterThan(0);
   expect(statistics[0]?.mean).toBeGreaterThan(-1);
+  // Two classes by tenths, and how right they were, of every record of the test part.
+  expect(classConfidence).toHaveLength(20);
+  const answered = classConfidence?.reduce((sum, count) => sum + count, 0);
+  expect(answered).toBeGreaterThan(80);
+  for (const { nullPsi } of statistics) expect(nullPsi).toHaveLength(400);
+  expect(calibration?.bins.reduce((sum, { count }) => sum + count, 0)).toBe(answered);
 });

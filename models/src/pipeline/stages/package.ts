@@ -1,24 +1,18 @@
-import { imageStatisticNames, measureImage } from '@serin/inference/image-statistics';
-import { readProbabilities } from '@serin/inference/postprocess';
 import { seededRandom } from '@serin/inference/random';
-import { answerStatistic, columnStatistic, confidenceStatistic, wordsStatistic } from '@serin/inference/records';
 import { decodeTrees, encodeTrees } from '@serin/inference/trees/encode';
-import { textPreparer, type TextRecord } from '@serin/inference/text/prepare';
 import { variant as variantNames, type BundlePart, type Variant } from '@serin/protocol/bundle/manifest';
-import type { Preprocessing, TablePreprocessing } from '@serin/protocol/bundle/preprocessing';
-import { statisticName } from '@serin/protocol/bundle/profile';
-import { statisticsPerWindowMax } from '@serin/protocol/limits';
+import type { Preprocessing } from '@serin/protocol/bundle/preprocessing';
 
 import type { ElementType, Model } from '../../onnx/graph.ts';
 import { readModel } from '../../onnx/model-file.ts';
 import { openSession } from '../../onnx/session.ts';
 import { makeGolden } from '../../package/golden.ts';
-import { makeProfile } from '../../package/profile.ts';
+import { fittingWindow, makeProfile } from '../../package/profile.ts';
 import { jsonBytes, type TrainedVersion } from '../../package/version.ts';
-import { featuresOf } from '../../trees/feature-matrix.ts';
-import { answersOf, feederOf } from '../answers.ts';
+import { feederOf } from '../answers.ts';
 import { calibratedTrees, type Calibration } from '../calibration.ts';
-import { decodeJson, decodePart, encodeJson, recordOf, type LearningFacts, type Part } from '../part.ts';
+import { decodeJson, decodePart, encodeJson, type LearningFacts, type Part } from '../part.ts';
+import { referenceOf } from '../reference.ts';
 import type { Stage, StageContext } from '../stage.ts';
 import type { Evaluated } from './evaluate.ts';
 import { modelArtifact, readFound, readVerdict } from './gate.ts';
@@ -73,15 +67,25 @@ export const pack: Stage = {
       files.push({ role: 'golden', variant, path: `golden.${variant}.json`, bytes: jsonBytes(await goldenOf(model, variant, preprocessing, test, facts)) });
     }
     context.progress(null, 'the reference that drift is measured by');
-    const statistics = await statisticsOf(context, bytes, trained, test, facts);
-    const framesPerWindow = Math.max(1, Math.min(perWindow[facts.kind], Math.floor(test.rows / 4)));
-    const profile = makeProfile({ statistics, framesPerWindow, random: random.fork('profile'), origin: `${test.rows} records of the test part` });
+    const { positive, calibration } = evaluated;
+    const { threshold } = evaluated.deciding;
+    const decision = threshold === null || positive === null ? undefined : { label: positive, threshold };
+    const reference = await referenceOf({
+      model: variants[0]?.[1] ?? bytes,
+      trained,
+      part: test,
+      facts,
+      // Devices decide so on records alone.
+      decision: facts.kind === 'images' ? undefined : decision,
+      calibration,
+      signal: context.signal,
+    });
+    const framesPerWindow = fittingWindow(test.rows, perWindow[facts.kind]);
+    const profile = makeProfile({ ...reference, framesPerWindow, random: random.fork('profile'), origin: `${test.rows} records of the test part` });
     files.push({ role: 'profile', path: 'profile.json', bytes: jsonBytes(profile) });
     if (preprocessing !== undefined) files.push({ role: 'preprocessing', path: 'preprocessing.json', bytes: jsonBytes(preprocessing) });
-    if (context.has('train/explainer.bin')) files.push({ role: 'explainer', path: 'explainer.bin', bytes: await explainerOf(context, evaluated.calibration) });
+    if (context.has('train/explainer.bin')) files.push({ role: 'explainer', path: 'explainer.bin', bytes: await explainerOf(context, calibration) });
     const model = readModel(bytes);
-    const { positive } = evaluated;
-    const { threshold } = evaluated.deciding;
     const version: PackedVersion = {
       files: files.map(({ role, variant, path }) => ({ role, ...(variant === undefined ? {} : { variant }), path })),
       task: facts.kind === 'images' ? 'image-classification' : facts.kind,
@@ -89,7 +93,7 @@ export const pack: Stage = {
       inputs: specsOf(model, 'inputs'),
       outputs: specsOf(model, 'outputs'),
       metrics: { ...evaluated.metrics, ...(threshold === null ? {} : { threshold }) },
-      ...(threshold === null || positive === null ? {} : { decision: { label: positive, threshold } }),
+      ...(decision === undefined ? {} : { decision }),
       gate: await readVerdict(context),
       weightDigest: trained.weightDigest,
       parameters: trained.parameters,
@@ -135,54 +139,4 @@ async function goldenOf(model: Uint8Array, variant: Variant, preprocessing: Prep
   } finally {
     await session.release();
   }
-}
-
-/** What devices count, on records no weight has seen. */
-async function statisticsOf(
-  context: StageContext,
-  bytes: Uint8Array,
-  trained: ModelFacts,
-  test: Part,
-  facts: LearningFacts,
-): Promise<Record<string, ArrayLike<number>>> {
-  const { values, width } = await answersOf(bytes, trained.preprocessing ?? undefined, test, facts.frame, { signal: context.signal });
-  const statistics: Record<string, ArrayLike<number>> = inputStatistics(trained, test, facts);
-  if (facts.task === 'regression') statistics[answerStatistic] = values;
-  else statistics[confidenceStatistic] = Float64Array.from({ length: test.rows }, (_, row) => readProbabilities(values, width, row * width).confidence);
-  return statistics;
-}
-
-function inputStatistics({ preprocessing, importance }: ModelFacts, test: Part, facts: LearningFacts): Record<string, ArrayLike<number>> {
-  if (preprocessing === null || preprocessing === undefined) return pictureStatistics(test, facts);
-  if (preprocessing.kind === 'table') return columnStatistics(preprocessing, importance, test);
-  const names = [...new Set(preprocessing.fields.map(({ name }) => name))];
-  const preparer = textPreparer(preprocessing);
-  const words = (row: number): number => preparer.words(recordOf(test.table, names, row) as TextRecord).reduce((sum, list) => sum + list.length, 0);
-  return { [wordsStatistic]: Float64Array.from({ length: test.rows }, (_, row) => words(row)) };
-}
-
-/** Of a table with more columns than a window may have statistics, those that matter most to the model. */
-function columnStatistics({ columns }: TablePreprocessing, importance: ModelFacts['importance'], test: Part): Record<string, ArrayLike<number>> {
-  const weight = new Map(importance?.columns.map(({ name, value }) => [name, value]));
-  const { rows, values } = featuresOf(test.table, columns);
-  const watched = columns
-    .map(({ name }, place) => ({ name, statistic: columnStatistic(name), column: values.subarray(place * rows, (place + 1) * rows) }))
-    // A column without a single value in the reference has no distribution to drift from.
-    .filter(({ statistic, column }) => statisticName.safeParse(statistic).success && column.some((value) => !Number.isNaN(value)))
-    .toSorted((one, other) => (weight.get(other.name) ?? 0) - (weight.get(one.name) ?? 0));
-  // The answer takes one place of those a window may have.
-  return Object.fromEntries(watched.slice(0, statisticsPerWindowMax - 1).map(({ statistic, column }) => [statistic, column]));
-}
-
-function pictureStatistics({ pixels, rows }: Part, { frame }: LearningFacts): Record<string, ArrayLike<number>> {
-  const found = Object.fromEntries(imageStatisticNames.map((name) => [name, new Float64Array(rows)]));
-  if (pixels === undefined || frame === null) return found;
-  const { size, channels } = frame;
-  const bytes = size * size * channels;
-  const measured = { brightness: 0, contrast: 0, sharpness: 0 };
-  for (let row = 0; row < rows; row += 1) {
-    measureImage(pixels.subarray(row * bytes, (row + 1) * bytes), { width: size, height: size, channels }, measured);
-    for (const name of imageStatisticNames) (found[name] as Float64Array)[row] = measured[name];
-  }
-  return found;
 }
