@@ -4,6 +4,7 @@ import { namesDefined, valuesRead } from '../onnx/scope.ts';
 import { clipBounds, constantSide, scaleOf } from './operators.ts';
 import { activationParameters, quantiseActivation, type QuantisedRange, type ValueRange } from './parameters.ts';
 import type { Plan, Step } from './plan.ts';
+import { nameNodes } from './prepare.ts';
 import { addWeights, type WeightForm } from './weights.ts';
 
 /** A value as it lies in memory. */
@@ -27,7 +28,8 @@ export function writeQuantised(graph: Graph, plan: Plan, ranges: ReadonlyMap<str
     if (step.as === 'float') writer.float(step.node);
     else if (step.as === 'bytes') writer.bytes(step);
   }
-  return writer.finish();
+  // A node that gives floats back has the name of its value, as the node that makes it may have.
+  return nameNodes(writer.finish());
 }
 
 function createWriter(builder: GraphBuilder, graph: Graph, plan: Plan, ranges: ReadonlyMap<string, ValueRange>, form: WeightForm) {
