@@ -118,7 +118,7 @@ export interface Latency {
   readonly p90Ms: number | null;
   readonly p99Ms: number | null;
   readonly queries: number;
-  /** From the bytes to a session that answers. */
+  /** From the bytes to a session that can be asked. */
   readonly loadMs: number;
   /** How much a fresh process grew at most by loading the model and answering; null where it was not measured. */
   readonly memoryBytes: number | null;
@@ -130,8 +130,11 @@ export interface LatencyRatio {
   readonly name: string;
   /** The model it is compared with: the first one. */
   readonly over: string;
-  /** Median of the ratios of queries that were made one after the other, with an exact interval of 95 %: below 1 is faster. */
-  readonly time: Estimate;
+  /**
+   * Median of the ratios of queries that were made one after the other, with an exact interval of 95 %: below 1 is faster.
+   * Null where too few were made.
+   */
+  readonly time: Estimate | null;
 }
 
 export interface LatencyReport {
