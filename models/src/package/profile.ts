@@ -145,10 +145,13 @@ function profileEmbedding({ width, values }: ReferenceEmbeddings, framesPerWindo
 /** The document is fetched by every device. */
 const digits = (value: number, figures: number): number => Number(value.toPrecision(figures));
 
-/** Undefined for a model of more classes than a window may tell of. */
+/** Class by confidence, with nothing counted yet: a device counts where there is a place for it. None of more classes than a window may tell of. */
+export const emptyAnswers = (labels: number): number[] | undefined =>
+  labels > 0 && labels * CONFIDENCE_BINS <= classConfidenceCellsMax ? emptyClassConfidence(labels) : undefined;
+
 function classConfidenceOf({ labels, predicted, confidence }: ReferenceAnswers): number[] | undefined {
-  if (labels === 0 || labels * CONFIDENCE_BINS > classConfidenceCellsMax) return undefined;
-  const counts = emptyClassConfidence(labels);
+  const counts = emptyAnswers(labels);
+  if (counts === undefined) return undefined;
   for (let index = 0; index < predicted.length; index += 1) countClass(counts, predicted[index] ?? -1, confidence[index] ?? Number.NaN);
   return counts;
 }

@@ -64,10 +64,25 @@ test('an image classifier is packaged with golden vectors and bins that cannot a
   }
 });
 
+test('an embedding beside the answer leaves the task what it is, and classes have a place to be counted in', async () => {
+  const builder = createGraphBuilder('embedding');
+  const frame = builder.input('frame', 'uint8', ['N', 32, 32, 3]);
+  const sums = builder.add('ReduceSum', [builder.add('Cast', [frame], castTo('float32')), builder.constant(longs([1, 2]))], { keepdims: int(0) });
+  builder.add('Softmax', [sums], { axis: int(1) }, ['probabilities']);
+  builder.add('Cos', [sums], {}, ['embedding']);
+  for (const name of ['embedding', 'probabilities']) builder.output(name, 'float32', ['N', 3]);
+  const version = await packReadyModel(writeModel(createModel(builder.finish())), { seed: 1, labels: labels.slice(0, 3) });
+  expect(version.task).toBe('image-classification');
+  expect(version.outputs.map(({ name }) => name)).toEqual(['embedding', 'probabilities']);
+  expect(profileSchema.parse(json(version, 'profile')).classConfidence).toEqual(Array.from({ length: 30 }, () => 0));
+});
+
 test('any other model is served as tensors, its tolerance in proportion to its outputs', async () => {
   const version = await packReadyModel(linear(['N', 3], {}, 10_000), { seed: 1 });
   expect(version.task).toBe('tensor');
-  expect(profileSchema.parse(json(version, 'profile')).statistics).toEqual([]);
+  const profile = profileSchema.parse(json(version, 'profile'));
+  expect(profile.statistics).toEqual([]);
+  expect(profile).not.toHaveProperty('classConfidence');
   const { tolerance } = goldenSchema.parse(json(version, 'golden'));
   expect(tolerance).toBeGreaterThan(1);
   expect(tolerance).toBeLessThanOrEqual(10);

@@ -1,4 +1,5 @@
 import { detectionFields } from '@serin/inference/detections';
+import { embeddingOutput } from '@serin/inference/embedding';
 import { imageStatisticNames } from '@serin/inference/image-statistics';
 import { confidenceStatistic } from '@serin/inference/records';
 import { seededRandom, type Random } from '@serin/inference/random';
@@ -16,7 +17,7 @@ import { inspectModel, type ModelSummary } from '../onnx/inspect.ts';
 import { modelBytesMax, readModel } from '../onnx/model-file.ts';
 import { openSession, type Session } from '../onnx/session.ts';
 import { makeGolden, type NamedTensors } from './golden.ts';
-import { emptyStatistic } from './profile.ts';
+import { emptyAnswers, emptyStatistic } from './profile.ts';
 import { jsonBytes, type TrainedVersion } from './version.ts';
 
 export interface ReadyModelOptions {
@@ -54,7 +55,7 @@ export async function packReadyModel(bytes: Uint8Array, options: ReadyModelOptio
     const files: BundlePart[] = [
       { role: 'model', variant, path: `model.${variant}.onnx`, bytes },
       { role: 'golden', variant, path: `golden.${variant}.json`, bytes: jsonBytes(golden) },
-      { role: 'profile', path: 'profile.json', bytes: jsonBytes(emptyProfile(summary, takesFrames({ task }))) },
+      { role: 'profile', path: 'profile.json', bytes: jsonBytes(emptyProfile(summary, takesFrames({ task }) ? labels.length : 0)) },
     ];
     return {
       files,
@@ -117,8 +118,8 @@ const isImage = ({ type, dims }: ValueInfo): boolean => type === 'uint8' && dims
 /** What it answers says what it is for: `probabilities` of one frame, or rows of `detections` on it. */
 function taskOf({ inputs, outputs }: ModelSummary, labels: readonly string[]): Manifest['task'] {
   const [input] = inputs;
-  const [output] = outputs;
-  if (inputs.length !== 1 || outputs.length !== 1 || input === undefined || output === undefined || !isImage(input)) return 'tensor';
+  const [output, ...others] = outputs.filter(({ name }) => name !== embeddingOutput);
+  if (inputs.length !== 1 || others.length > 0 || input === undefined || output === undefined || !isImage(input)) return 'tensor';
   const { name, type, dims } = output;
   if (type !== 'float32' || labels.length === 0) return 'tensor';
   if (name === 'probabilities' && dims.length === 2 && dims[1] === labels.length) return 'image-classification';
@@ -163,16 +164,19 @@ async function goldenOf(session: Session, summary: ModelSummary, random: Random,
   return { ...golden, tolerance: share * largest };
 }
 
-function emptyProfile(summary: ModelSummary, answersFrames: boolean): Profile {
+/** `labels`: of a model that answers frames; of any other 0. */
+function emptyProfile(summary: ModelSummary, labels: number): Profile {
   const statistics: ProfileStatistic[] = [];
   if (summary.inputs.length === 1 && summary.inputs.every(isImage)) {
     for (const name of imageStatisticNames) statistics.push(emptyStatistic(name, ...statisticRanges[name]));
   }
-  if (answersFrames) statistics.push(emptyStatistic(confidenceStatistic, 0, 1));
+  if (labels > 0) statistics.push(emptyStatistic(confidenceStatistic, 0, 1));
+  const classConfidence = emptyAnswers(labels);
   return {
     v: 1,
     framesPerWindow: 0,
     assumption: 'No reference came with this model: devices count, and nothing can be called drift until a reference has been confirmed.',
     statistics,
+    ...(classConfidence === undefined ? {} : { classConfidence }),
   };
 }
