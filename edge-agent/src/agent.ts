@@ -22,6 +22,7 @@ import { createLink } from './link.ts';
 import type { Log } from './log.ts';
 import { createRenewal } from './renewal.ts';
 import { createStamp } from './stamp.ts';
+import { createTarget } from './target.ts';
 import { createTally, tallied } from './tally.ts';
 import { createTransfer } from './transfer.ts';
 
@@ -132,7 +133,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       runner: tallied(runner, tally),
       clock,
       random,
-      preference: config.variantPreference,
+      target: createTarget(),
+      candidates: { allowed: config.variantPreference, countMax: config.candidatesMax, bytesMax: config.candidateBytesMax },
       agentVersion: productVersion,
       log: deviceLog,
     });

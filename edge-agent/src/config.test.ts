@@ -14,7 +14,7 @@ const lineOf = (args: string[], env: Record<string, string> = {}): string => {
 };
 
 test('nothing said is enough', () => {
-  expect(readConfig([], {})).toMatchObject({ data: path.resolve('.serin/agent'), fps: 10, variantPreference: ['u8s8', 'fp32'], logLevel: 'info' });
+  expect(readConfig([], {})).toMatchObject({ data: path.resolve('.serin/agent'), fps: 10, variantPreference: undefined, candidatesMax: 3, logLevel: 'info' });
 });
 
 test('flags come before the environment, and the result is frozen', () => {
@@ -33,7 +33,11 @@ test.each([
   [['--frames', '1'], '--frames is ""; it must be a known flag; see --help'],
   [['fast'], 'argument is "fast"; it must be a flag; see --help'],
   [['--name', 'Cam 1'], '--name is "Cam 1"; it must be lower-case letters, digits, - and _, beginning with a letter or digit, at most 63'],
-  [['--variant-preference', 'u8s8,u8s8'], '--variant-preference is "u8s8,u8s8"; it must be a comma-separated list of fp32, u8s8, each at most once'],
+  [
+    ['--variant-preference', 'u8s8,u8s8'],
+    '--variant-preference is "u8s8,u8s8"; it must be a comma-separated list of fp32, fp16, u8s8, u8u8, dyn8, w8, w4, each at most once',
+  ],
+  [['--candidates-max', '0'], '--candidates-max is "0"; it must be a whole number from 1 to 4'],
   [['--join', 'http://server', '--token', token], '--join is "http://server"; it must be an address like https://server:8443'],
   [['--join', 'https://server'], '--join is "https://server"; it must be given with --token-file, SERIN_JOIN_TOKEN or --token'],
   [['--http-port', '70000'], '--http-port is "70000"; it must be a whole number from 0 to 65535'],

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { promising, usualCandidates } from '@serin/device/candidates';
 import { parseJoinToken } from '@serin/protocol/api/join';
 import { variant, type Variant } from '@serin/protocol/bundle/manifest';
 import { SerinError } from '@serin/protocol/errors';
@@ -17,7 +18,9 @@ export interface Config {
   site: string;
   fps: number;
   scene: string | undefined;
-  variantPreference: readonly Variant[];
+  variantPreference: readonly Variant[] | undefined;
+  candidatesMax: number;
+  candidateBytesMax: number;
   httpPort: number | undefined;
   logLevel: LogLevel;
   spoolBytesMax: number;
@@ -77,6 +80,8 @@ function readVariants(text: string): readonly Variant[] | undefined {
 
 const unset = { usual: () => undefined, usualWords: 'not set' };
 const megabyte = 1024 * 1024;
+/** What was measured of all of them goes into one report. */
+const candidatesMost = 4;
 
 /** Every setting of the agent, once: environment, flags and --help come from here. */
 const settings: { [Key in keyof Config]: Setting<Config[Key]> } = {
@@ -118,11 +123,24 @@ const settings: { [Key in keyof Config]: Setting<Config[Key]> } = {
   fps: { about: 'Frames a second of the camera', ...numberIn(0.1, 240), usual: () => 10, usualWords: '10' },
   scene: { about: 'JSON file {"level", "warmth"} with the light of the rendered camera, looked at twice a second', rule: 'a path', read: folder, ...unset },
   variantPreference: {
-    about: 'Variants of a model in order of preference',
+    about: 'The only variants of a model that may run here, in the order they are tried',
     rule: `a comma-separated list of ${variant.options.join(', ')}, each at most once`,
     read: readVariants,
-    usual: () => ['u8s8', 'fp32'],
-    usualWords: 'u8s8,fp32',
+    usual: () => undefined,
+    usualWords: 'what suits this processor',
+  },
+  candidatesMax: {
+    about: 'Variants of a version that are fetched and tried at install; 1 takes the most promising one without comparison',
+    rule: `a whole number from 1 to ${candidatesMost}`,
+    read: (text) => (/^\d$/.test(text) && Number(text) >= 1 && Number(text) <= candidatesMost ? Number(text) : undefined),
+    usual: () => usualCandidates.countMax,
+    usualWords: String(usualCandidates.countMax),
+  },
+  candidateBytesMax: {
+    about: 'Most that is fetched of models for comparison, besides the most promising one',
+    ...bytesIn(0, bundleBytesMax),
+    usual: () => usualCandidates.bytesMax,
+    usualWords: String(usualCandidates.bytesMax),
   },
   httpPort: {
     about: 'Port for /healthz, /metrics and /predict/NAME on this machine alone; 0 picks a free one',
@@ -208,6 +226,16 @@ ${lines.join('\n')}
 `;
 }
 
+const targetRows = [
+  ['x64 with VNNI', 'x64', true],
+  ['x64 without', 'x64', false],
+  ['arm64 with dot products', 'arm64', true],
+  ['arm64 without', 'arm64', false],
+].map(([name, architecture, hasByteProducts]) => {
+  const order = promising({ runtime: 'cpu', architecture: String(architecture), hasByteProducts: hasByteProducts === true });
+  return `| ${name} | ${order.join(', ')} |`;
+});
+
 /** The page docs/agent.md, whole. */
 export function configPage(): string {
   const rows = keys.map((key) => `| \`${flagOf(key)}\` | \`${envOf(key)}\` | ${settings[key].usualWords} | ${settings[key].about} | ${settings[key].rule} |`);
@@ -223,6 +251,24 @@ ${rows.join('\n')}
 A device joins once: \`npm run agent -- --join https://server:8443 --token-file FILE --name cam-1\`. Its key is made in the
 data folder and never leaves it; afterwards \`npm run agent\` with the same \`--data\` is enough. A joined device ignores
 \`--join\` until its certificate has expired.
+
+## Which variant of a version runs
+
+A version is one model in several variants: \`fp32\`, \`fp16\`, \`u8s8\`, \`u8u8\`, \`dyn8\`, \`w8\`, \`w4\`. When it is installed, the device fetches those
+that promise most on its processor, loads each in the inference process, runs its golden vectors, and measures them turn about on the
+golden inputs, up to thirty times and two seconds, while the version in service goes on answering. One that does not load, misses its
+golden vectors or needs more memory than there is is out, and the report says why. The fastest is kept; where another one is slower by
+no more than 3 % or a tenth of a millisecond, the most exact of these, because nothing is given up for noise. The others are deleted.
+
+What was measured is kept with the bundle and reported (\`serin device get\`, the console, \`/healthz\`), so neither a restart nor going
+back to the version before measures again. A change of the settings about variants takes effect at the next install. They are tried in
+this order:
+
+| processor | tried |
+| --- | --- |
+${targetRows.join('\n')}
+
+\`fp16\` runs on a processor only where a version has nothing else, or where \`--variant-preference\` names it.
 
 | exit code | meaning |
 | --- | --- |

@@ -1,6 +1,8 @@
 import { createMemoryBundleStore } from '@serin/device/memory/bundle-store';
-import type { BundleStore } from '@serin/device/ports';
+import { createMemoryDocumentStore } from '@serin/device/memory/document-store';
+import type { BundleStore, DocumentStore } from '@serin/device/ports';
 import { CacheBundleStore } from './cache-bundle-store.ts';
+import { CacheDocumentStore } from './cache-document-store.ts';
 
 /** A cache for each model: one is swept without the other. */
 const cacheName = (model: string): string => `serin-blobs-1 ${model}`;
@@ -8,6 +10,7 @@ const memoryBytesMax = 256 * 1024 * 1024;
 
 export interface BlobStorage {
   store: BundleStore;
+  documents: DocumentStore;
   storage: 'cache' | 'memory';
   /** Why the cache is not used, in words. */
   storageReason: string;
@@ -17,10 +20,15 @@ export interface BlobStorage {
 export async function openBlobStorage(model: string): Promise<BlobStorage> {
   try {
     const cache = await caches.open(cacheName(model));
-    return { store: new CacheBundleStore(cache, navigator.storage), storage: 'cache', storageReason: '' };
+    return { store: new CacheBundleStore(cache, navigator.storage), documents: new CacheDocumentStore(cache), storage: 'cache', storageReason: '' };
   } catch (error) {
     const reason = error instanceof Error ? error.message : 'there is none';
-    return { store: createMemoryBundleStore({ bytesMax: memoryBytesMax }), storage: 'memory', storageReason: `the browser grants no cache (${reason})` };
+    return {
+      store: createMemoryBundleStore({ bytesMax: memoryBytesMax }),
+      documents: createMemoryDocumentStore(),
+      storage: 'memory',
+      storageReason: `the browser grants no cache (${reason})`,
+    };
   }
 }
 

@@ -81,7 +81,8 @@ export class CacheBundleStore implements BundleStore {
 
   async freeBytes(): Promise<number> {
     const { quota, usage } = await this.#storage.estimate();
-    return Math.max(0, (quota ?? 0) - (usage ?? 0));
+    // A browser that does not say what it grants says so when it is full.
+    return quota === undefined ? Infinity : Math.max(0, quota - (usage ?? 0));
   }
 
   async #removePart(digest: Digest): Promise<void> {

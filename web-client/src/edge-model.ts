@@ -2,18 +2,19 @@ import { asSerinError, SerinError } from '@serin/protocol/errors';
 import { takesRecords, type BundleFile, type Manifest, type Variant } from '@serin/protocol/bundle/manifest';
 import type { Preprocessing } from '@serin/protocol/bundle/preprocessing';
 import type { Profile } from '@serin/protocol/bundle/profile';
+import type { MeasuredVariant } from '@serin/protocol/messages/reported';
 import type { Digest, KeyId } from '@serin/protocol/ids';
-import { proveSession } from '@serin/device/bundle-session';
-import type { AskOptions, Clock, EngineSession, RecordReply, WarmReport } from '@serin/device/ports';
+import type { CandidateRule } from '@serin/device/candidates';
+import type { AskOptions, Clock, EngineSession, LoadableBundle, RecordReply } from '@serin/device/ports';
 import type { RecordAnswerer } from '@serin/device/record-answerer';
 import type { DataRecord } from '@serin/inference/records';
 import { readProbabilities, type Classification } from '@serin/inference/postprocess';
-import { downloadBundle, type VerifiedBundle } from './bundle-download.ts';
+import { openBestVariant, type BestVariant } from './best-variant.ts';
 import { browserClock } from './browser-clock.ts';
 import { browserScope, chooseBackend, requireVerification, type BrowserScope } from './capabilities.ts';
 import { openChannel, type VerifiedChannel } from './channel.ts';
 import { HttpBlobSource } from './http-blob-source.ts';
-import { openBlobStorage, sweep } from './blob-store.ts';
+import { openBlobStorage } from './blob-store.ts';
 import { WorkerEngine } from './worker-engine.ts';
 
 export const loadPhases = ['download', 'verify', 'compile', 'warm-up'] as const;
@@ -39,6 +40,8 @@ export interface EdgeModelOptions {
   onProgress?: (progress: LoadProgress) => void;
   createWorker?: () => Worker;
   scope?: BrowserScope;
+  /** Which variants are tried, and how much is fetched for it. */
+  candidates?: Partial<CandidateRule>;
   clock?: Pick<Clock, 'now' | 'elapsed'>;
 }
 
@@ -47,6 +50,8 @@ export interface EdgeModelInfo {
   version: number;
   labels: readonly string[];
   variant: Variant;
+  /** What was measured here of all that were tried, this one among them. */
+  measured: readonly MeasuredVariant[];
   manifestDigest: Digest;
   keysetVersion: number;
   rootKeyId: KeyId;
@@ -61,6 +66,8 @@ export interface EdgeModelInfo {
   backendReason: string;
   goldenMaxDifference: number;
   goldenTolerance: number;
+  /** Of outputs that have one of their own. */
+  goldenTolerances: Readonly<Record<string, number>>;
   loadMs: number;
   p50Ms: number;
 }
@@ -79,7 +86,7 @@ const bundledWorker = (): Worker => new Worker(new URL('./engine-worker.ts', imp
 interface Parts {
   info: EdgeModelInfo;
   manifest: Manifest;
-  bundle: VerifiedBundle;
+  bundle: LoadableBundle;
   session: EngineSession;
   engine: WorkerEngine;
   elapsed: () => number;
@@ -95,7 +102,7 @@ export class EdgeModel {
   readonly session: EngineSession;
   readonly #engine: WorkerEngine;
   readonly #elapsed: () => number;
-  readonly #bundle: VerifiedBundle;
+  readonly #bundle: LoadableBundle;
   #answerer: RecordAnswerer | undefined;
 
   private constructor({ info, manifest, bundle, session, engine, elapsed }: Parts) {
@@ -118,23 +125,21 @@ export class EdgeModel {
 
     await requireVerification(scope);
     const channel = await openChannel({ url, model, fetch, signal, now: clock.now, ...(rootKeyId === undefined ? {} : { rootKeyId }) });
-    const { store, ...storage } = await openBlobStorage(channel.manifest.model);
-    const bundle = await downloadBundle(channel, { store, source: new HttpBlobSource({ baseUrl: url, fetch }), signal, onProgress });
-    await sweep(store, new Set(bundle.files.flatMap(({ sha256, chunkRoot }) => [sha256, chunkRoot])));
-    signal.throwIfAborted();
-
+    const { store, documents, ...storage } = await openBlobStorage(channel.manifest.model);
     const backend = chooseBackend(scope);
-    const engine = new WorkerEngine({ worker: createWorker(), runtimeUrl, threads: backend.threads });
-    const onAbort = (): void => engine.stop();
+    let engine: WorkerEngine | undefined;
+    const startEngine = (): WorkerEngine => (engine ??= new WorkerEngine({ worker: createWorker(), runtimeUrl, threads: backend.threads }));
+    const onAbort = (): void => engine?.stop();
     signal.addEventListener('abort', onAbort, { once: true });
     try {
-      onProgress('compile', 0, 1);
-      const { session, ...warm } = await warmUp(engine, bundle, clock, onProgress);
-      const info = { ...describe(channel, bundle), ...storage, ...warm, backend: engine.name, backendReason: backend.reason };
-      return new EdgeModel({ info, manifest: channel.manifest, bundle, session, engine, elapsed: clock.elapsed });
+      const source = new HttpBlobSource({ baseUrl: url, fetch });
+      const parts = { channel, storage: { store, documents }, source, backend, rule: options.candidates, startEngine, clock, signal, onProgress };
+      const best = await openBestVariant(parts);
+      const info = { ...describe(channel, best), ...storage, backend: startEngine().name, backendReason: backend.reason };
+      return new EdgeModel({ info, manifest: channel.manifest, bundle: best.bundle, session: best.session, engine: startEngine(), elapsed: clock.elapsed });
     } catch (thrown) {
-      engine.stop();
-      throw asSerinError(thrown);
+      engine?.stop();
+      throw signal.aborted ? thrown : asSerinError(thrown);
     } finally {
       signal.removeEventListener('abort', onAbort);
     }
@@ -179,34 +184,26 @@ export class EdgeModel {
   }
 }
 
-const describe = (channel: VerifiedChannel, bundle: VerifiedBundle) => ({
-  model: channel.manifest.model,
-  version: channel.manifest.version,
-  labels: channel.manifest.labels,
-  variant: bundle.variant,
-  manifestDigest: channel.manifestDigest,
-  keysetVersion: channel.keyset.version,
-  rootKeyId: channel.rootKeyId,
-  rootIsPinned: channel.rootIsPinned,
-  releaseKeyId: channel.releaseKeyId,
-  files: bundle.files,
-  bundleBytes: bundle.sizeBytes,
-  bytesFetched: bundle.bytesFetched,
-  goldenTolerance: bundle.golden.tolerance,
-});
-
-/** Opens the session and lets it prove itself: golden vectors first, then enough runs to know its pace. */
-async function warmUp(
-  engine: WorkerEngine,
-  { modelBytes, golden }: VerifiedBundle,
-  clock: Pick<Clock, 'elapsed'>,
-  onProgress: (phase: LoadPhase, done: number, total: number) => void,
-): Promise<{ session: EngineSession } & WarmReport> {
-  const model = await modelBytes();
-  const began = clock.elapsed();
-  const session = await engine.open(model);
-  const loadMs = clock.elapsed() - began;
-  onProgress('compile', 1, 1);
-  onProgress('warm-up', 0, 1);
-  return { session, loadMs, ...(await proveSession(session, golden, clock, (done, total) => onProgress('warm-up', done, total))) };
-}
+const describe = (channel: VerifiedChannel, { bundle, report, fetched }: BestVariant) => {
+  const figures = report.measured.find(({ variant }) => variant === report.variant);
+  return {
+    model: channel.manifest.model,
+    version: channel.manifest.version,
+    labels: channel.manifest.labels,
+    variant: bundle.variant,
+    measured: report.measured,
+    manifestDigest: channel.manifestDigest,
+    keysetVersion: channel.keyset.version,
+    rootKeyId: channel.rootKeyId,
+    rootIsPinned: channel.rootIsPinned,
+    releaseKeyId: channel.releaseKeyId,
+    files: fetched.files,
+    bundleBytes: fetched.sizeBytes,
+    bytesFetched: fetched.bytesFetched,
+    goldenTolerance: bundle.golden?.tolerance ?? 0,
+    goldenTolerances: bundle.golden?.tolerances ?? {},
+    goldenMaxDifference: figures?.goldenDifference ?? 0,
+    loadMs: figures?.loadMs ?? 0,
+    p50Ms: figures?.p50Ms ?? 0,
+  };
+};

@@ -17,7 +17,7 @@ export interface InferenceSettings {
 export type SentBundle = Omit<LoadableBundle, 'modelBytes'> & { modelBytes: Uint8Array };
 
 export type Order =
-  | { kind: 'warm'; bundle: SentBundle }
+  | { kind: 'warm'; variants: readonly SentBundle[] }
   | { kind: 'activate'; digest: Digest }
   | { kind: 'drop'; digest: Digest }
   | { kind: 'ask'; model: string; record: DataRecord; options: AskOptions }

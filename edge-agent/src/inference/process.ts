@@ -1,3 +1,4 @@
+import { freemem } from 'node:os';
 import { createLocalRunner } from '@serin/device/local-runner';
 import type { Runner } from '@serin/device/ports';
 import { seededRandom } from '@serin/inference/random';
@@ -35,6 +36,8 @@ async function begin({ fps, sceneFile, seed, deadlineMs }: InferenceSettings): P
     clock: systemClock,
     random: random.fork('samples'),
     deadlineMs,
+    // Where Node knows of a container's limit, that one counts.
+    freeBytes: () => process.availableMemory?.() ?? freemem(),
     onFault: (error) => {
       const { code, message } = asSerinError(error);
       log.warn({ code, detail: message }, 'frame failed');
@@ -59,8 +62,8 @@ async function carryOut(order: Order): Promise<Pick<Extract<Up, { type: 'done' }
   if (order.kind === 'drop') await runner.drop(order.digest);
   if (order.kind === 'ask') return { reply: await runner.ask(order.model, order.record, order.options) };
   if (order.kind !== 'warm') return {};
-  const { modelBytes, ...bundle } = order.bundle;
-  return { report: await runner.warm({ ...bundle, modelBytes: () => Promise.resolve(modelBytes) }) };
+  const variants = order.variants.map(({ modelBytes, ...bundle }) => ({ ...bundle, modelBytes: () => Promise.resolve(modelBytes) }));
+  return { report: await runner.warm(...variants) };
 }
 
 async function onMessage(message: Down): Promise<void> {

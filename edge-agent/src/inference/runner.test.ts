@@ -44,7 +44,8 @@ test('frames run in another process; windows and samples come over, and none is 
   const { runner, windows, samples } = await bench();
   runner.configure({ windowMs: 500, samplesPerWindow: 2 });
   const [first, second] = [await stubbornBundle(1, washer), await stubbornBundle(2, nut)];
-  expect(await runner.warm(first)).toMatchObject({ goldenMaxDifference: expect.any(Number), loadMs: expect.any(Number) });
+  const figures = { loadMs: expect.any(Number), goldenDifference: expect.any(Number), p50Ms: expect.any(Number) };
+  expect(await runner.warm(first)).toMatchObject({ variant: 'fp32', measured: [figures] });
   await runner.activate(first.digest);
   await expect.poll(() => windows.length, { timeout: 20_000 }).toBeGreaterThan(2);
   await runner.warm(second);

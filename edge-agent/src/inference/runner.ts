@@ -1,10 +1,10 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { Clock, LoadableBundle, Runner, RunnerHandlers, RunnerSettings } from '@serin/device/ports';
+import type { Clock, Runner, RunnerHandlers, RunnerSettings } from '@serin/device/ports';
 import { isErrorCode, SerinError } from '@serin/protocol/errors';
 import type { Digest } from '@serin/protocol/ids';
 import type { Log } from '../log.ts';
-import type { Down, InferenceSettings, Order, Up } from './messages.ts';
+import type { Down, InferenceSettings, Order, SentBundle, Up } from './messages.ts';
 
 export interface ProcessRunnerOptions {
   settings: InferenceSettings;
@@ -222,15 +222,16 @@ export function createProcessRunner({ settings, clock, log, limits: given = {} }
       await Promise.race([last.ended, clock.sleep(2_000)]);
       last.process.kill('SIGKILL');
     },
-    async warm(bundle: LoadableBundle) {
-      const { modelBytes: readModel, ...rest } = bundle;
-      const { digest } = rest;
-      const modelBytes = await readModel();
+    async warm(...bundles) {
+      const variants: SentBundle[] = [];
+      for (const { modelBytes, ...rest } of bundles) variants.push({ ...rest, modelBytes: await modelBytes() });
       const to = await present();
-      const { report } = await order(to, { kind: 'warm', bundle: { ...rest, modelBytes } }, limits.warmMs);
+      const { report } = await order(to, { kind: 'warm', variants }, limits.warmMs);
       if (report === undefined) throw new SerinError('INTERNAL', { detail: 'warmed without a report' });
-      to.loaded.add(digest);
-      everLoaded.add(digest);
+      for (const { digest } of bundles) {
+        to.loaded.add(digest);
+        everLoaded.add(digest);
+      }
       return report;
     },
     async activate(digest) {

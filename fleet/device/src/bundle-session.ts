@@ -1,97 +1,163 @@
-import type { Golden } from '@serin/protocol/bundle/golden';
-import { fromBase64 } from '@serin/protocol/digest';
 import { asSerinError, SerinError } from '@serin/protocol/errors';
-import type { Clock, Engine, EngineSession, EngineTensor, LoadableBundle, WarmReport } from './ports.ts';
-
-const warmRuns = 20;
-
-const readers: Record<string, (bytes: Uint8Array<ArrayBuffer>) => EngineTensor['data']> = {
-  uint8: (bytes) => bytes,
-  bool: (bytes) => bytes,
-  int8: ({ buffer }) => new Int8Array(buffer),
-  int32: ({ buffer }) => new Int32Array(buffer),
-  int64: ({ buffer }) => new BigInt64Array(buffer),
-  float32: ({ buffer }) => new Float32Array(buffer),
-};
-
-type GoldenTensor = Golden['vectors'][number]['inputs'][string];
-
-function tensorOf({ shape, dtype, data }: GoldenTensor): EngineTensor {
-  const read = readers[dtype];
-  if (read === undefined) throw new SerinError('GOLDEN_MISMATCH', { detail: `inputs of type ${dtype} are not supported here` });
-  try {
-    return { dtype, shape, data: read(fromBase64(data)) };
-  } catch (cause) {
-    throw new SerinError('GOLDEN_MISMATCH', { detail: 'the golden vectors are unreadable', cause });
-  }
-}
-
-/** The inputs of the nth vector, round and round. */
-export function goldenInputs({ vectors }: Golden, nth: number): Record<string, EngineTensor> {
-  const inputs = vectors[nth % vectors.length]?.inputs ?? {};
-  return Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, tensorOf(tensor)]));
-}
-
-/** The largest difference from the promised outputs; one that is missing, short or not a number is infinitely far off. */
-export async function goldenDistance(session: EngineSession, golden: Golden): Promise<number> {
-  let largest = 0;
-  for (const [nth, { outputs }] of golden.vectors.entries()) {
-    const answered = await session.run(goldenInputs(golden, nth));
-    for (const [name, expected] of Object.entries(outputs)) {
-      const values = answered[name]?.data;
-      if (values?.length !== expected.length) return Number.POSITIVE_INFINITY;
-      for (const [index, value] of expected.entries()) {
-        const distance = Math.abs(Number(values[index]) - value);
-        largest = Math.max(largest, Number.isNaN(distance) ? Number.POSITIVE_INFINITY : distance);
-      }
-    }
-  }
-  return largest;
-}
+import type { MeasuredVariant } from '@serin/protocol/messages/reported';
+import { bestOf } from './candidates.ts';
+import { goldenInputs, requireGolden } from './golden-check.ts';
+import type { Clock, Engine, EngineSession, LoadableBundle, WarmReport } from './ports.ts';
 
 export type WarmClock = Pick<Clock, 'elapsed'>;
 
-/** Runs the golden vectors against their tolerance, then often enough to know the model's pace here. */
-export async function proveSession(
-  session: EngineSession,
-  golden: Golden,
-  clock: WarmClock,
-  onRun?: (done: number, total: number) => void,
-): Promise<Omit<WarmReport, 'loadMs'>> {
-  const goldenMaxDifference = await goldenDistance(session, golden);
-  if (!(goldenMaxDifference <= golden.tolerance)) {
-    throw new SerinError('GOLDEN_MISMATCH', { detail: `off by ${goldenMaxDifference}, allowed ${golden.tolerance}` });
-  }
-  const times: number[] = [];
-  for (let run = 0; run < warmRuns; run++) {
-    const inputs = goldenInputs(golden, run);
-    const began = clock.elapsed();
-    await session.run(inputs);
-    times.push(clock.elapsed() - began);
-    onRun?.(run + 1, warmRuns);
-  }
-  return { goldenMaxDifference, p50Ms: times.toSorted((left, right) => left - right)[warmRuns >> 1] ?? 0 };
+export interface WarmOptions {
+  /** Told how many variants have shown what they answer. */
+  onProven?: ((done: number, total: number) => void) | undefined;
+  /** Told how far the measuring is. */
+  onRun?: ((done: number, total: number) => void) | undefined;
+  /** Memory that is left: a variant that needs more is out, as long as there is another one. */
+  freeBytes?: (() => number) | undefined;
+  /** Of these variants on this engine, from before: then only the golden vectors are run. */
+  measured?: readonly MeasuredVariant[] | undefined;
 }
 
-const loadFault = (thrown: unknown): SerinError => asSerinError(thrown, 'MODEL_LOAD_FAILED');
+export interface BundleSession {
+  /** The variant that was kept. */
+  bundle: LoadableBundle;
+  session: EngineSession;
+  report: WarmReport;
+}
 
-/** A session that has shown it reproduces its golden vectors on this engine; one that has not is closed again. */
-export async function openBundleSession(engine: Engine, bundle: LoadableBundle, clock: WarmClock): Promise<{ session: EngineSession; report: WarmReport }> {
-  const { golden } = bundle;
-  if (golden === undefined) throw new SerinError('GOLDEN_MISMATCH', { detail: 'the bundle has no golden vectors, so nothing shows that it runs right here' });
-  const bytes = await bundle.modelBytes();
-  const began = clock.elapsed();
-  let session: EngineSession;
+const roundsMax = 30;
+/** Of slow models fewer, so that a device is not busy with itself for long. */
+const roundsLeast = 5;
+const measureMs = 2_000;
+/** A model lies in memory as its file, as its graph and as what its kernels made of both. */
+const memoryFactor = 3;
+/** A report must stay small. */
+const detailLengthMax = 100;
+
+/** Nothing of this is the fault of one variant. */
+const faultsOfAll: ReadonlySet<string> = new Set(['INFERENCE_CRASHED', 'UNAVAILABLE', 'CANCELLED']);
+/** Where none can serve, the last of these is what is told. */
+const telling: readonly string[] = ['MEMORY_SHORT', 'MODEL_LOAD_FAILED', 'GOLDEN_MISMATCH'];
+
+const brief = (value: number): number => Number(value.toPrecision(4));
+const quantile = (times: readonly number[], share: number): number => {
+  const sorted = times.toSorted((left, right) => left - right);
+  return brief(sorted[Math.floor(sorted.length * share)] ?? 0);
+};
+
+/** One variant on its way. */
+interface Candidate {
+  readonly bundle: LoadableBundle;
+  figures: MeasuredVariant;
+  session: EngineSession | undefined;
+  times: number[];
+  fault: SerinError | undefined;
+}
+
+async function close(candidate: Candidate): Promise<void> {
+  const { session } = candidate;
+  candidate.session = undefined;
+  await session?.close().catch(() => undefined);
+}
+
+/** Out, and why; what would befall every other one as well is thrown. */
+async function dismiss(candidate: Candidate, thrown: unknown): Promise<void> {
+  await close(candidate);
+  const fault = asSerinError(thrown, 'MODEL_LOAD_FAILED');
+  if (faultsOfAll.has(fault.code)) throw fault;
+  candidate.fault = fault;
+  candidate.figures = { ...candidate.figures, code: fault.code, detail: (fault.detail ?? fault.message).slice(0, detailLengthMax) };
+}
+
+/** Loads it and has it reproduce its golden vectors. */
+async function prove(candidate: Candidate, engine: Engine, clock: WarmClock, freeBytes: number): Promise<void> {
+  const { golden, model, modelBytes } = candidate.bundle;
+  // Damage on the medium is not the variant's fault either.
+  const bytes = await modelBytes();
   try {
-    session = await engine.open(bytes);
+    if (golden === undefined) throw new SerinError('GOLDEN_MISMATCH', { detail: 'the bundle has no golden vectors, so nothing shows that it runs right here' });
+    if (memoryFactor * model.size > freeBytes)
+      throw new SerinError('MEMORY_SHORT', { detail: `a model of ${model.size} bytes, and ${freeBytes} bytes of memory are free` });
+    const began = clock.elapsed();
+    candidate.session = await engine.open(bytes);
+    const loadMs = brief(clock.elapsed() - began);
+    candidate.figures = { ...candidate.figures, loadMs, goldenDifference: brief(await requireGolden(candidate.session, golden)) };
   } catch (thrown) {
-    throw loadFault(thrown);
+    await dismiss(candidate, thrown);
   }
-  const loadMs = clock.elapsed() - began;
+}
+
+async function runOnce(candidate: Candidate, round: number, clock: WarmClock): Promise<void> {
+  const { session, bundle, times } = candidate;
+  if (session === undefined || bundle.golden === undefined) return;
+  const inputs = goldenInputs(bundle.golden, round);
+  const began = clock.elapsed();
   try {
-    return { session, report: { loadMs, ...(await proveSession(session, golden, clock)) } };
+    await session.run(inputs);
+    if (round > 0) times.push(clock.elapsed() - began);
   } catch (thrown) {
-    await session.close().catch(() => undefined);
-    throw loadFault(thrown);
+    await dismiss(candidate, thrown);
+  }
+}
+
+/**
+ * Turn about on the golden inputs, in one order and then the other: whatever else the machine does falls on all alike.
+ * The first round is for warming up.
+ */
+async function measure(candidates: readonly Candidate[], clock: WarmClock, onRun: WarmOptions['onRun']): Promise<void> {
+  const began = clock.elapsed();
+  for (let round = 0; round <= roundsMax; round++) {
+    if (round > roundsLeast && clock.elapsed() - began > measureMs) break;
+    for (const candidate of round % 2 === 0 ? candidates : candidates.toReversed()) await runOnce(candidate, round, clock);
+    onRun?.(round, roundsMax);
+  }
+  onRun?.(roundsMax, roundsMax);
+  for (const candidate of candidates) {
+    if (candidate.session === undefined) continue;
+    candidate.figures = { ...candidate.figures, p50Ms: quantile(candidate.times, 0.5), p90Ms: quantile(candidate.times, 0.9) };
+  }
+}
+
+function mostTelling(candidates: readonly Candidate[]): SerinError {
+  const faults = candidates.flatMap(({ figures, fault }) => (fault === undefined ? [] : [{ variant: figures.variant, fault }]));
+  const [first, ...others] = faults.toSorted((left, right) => telling.indexOf(right.fault.code) - telling.indexOf(left.fault.code));
+  if (first === undefined) return new SerinError('INTERNAL', { detail: 'there was nothing to open' });
+  if (others.length === 0) return first.fault;
+  const words = [first, ...others].map(({ variant, fault }) => `${variant}: ${fault.detail ?? fault.message}`);
+  return new SerinError(first.fault.code, { detail: words.join('; ').slice(0, 300), cause: first.fault });
+}
+
+/**
+ * Of the variants of one bundle the one that runs best on this engine: each is opened, must reproduce its golden vectors
+ * and is measured; the others are closed again. Rejects when none may serve, and then nothing stays open.
+ */
+export async function openBundleSession(
+  engine: Engine,
+  bundles: readonly LoadableBundle[],
+  clock: WarmClock,
+  { onProven, onRun, freeBytes = () => Infinity, measured: before }: WarmOptions = {},
+): Promise<BundleSession> {
+  const candidates = bundles.map((bundle): Candidate => ({
+    bundle,
+    figures: { variant: bundle.variant, bytes: bundle.model.size },
+    session: undefined,
+    times: [],
+    fault: undefined,
+  }));
+  try {
+    for (const [index, candidate] of candidates.entries()) {
+      await prove(candidate, engine, clock, candidates.length === 1 ? Infinity : freeBytes());
+      onProven?.(index + 1, candidates.length);
+    }
+    if (before === undefined) await measure(candidates, clock, onRun);
+    const fresh = candidates.map(({ figures }) => figures);
+    const measured = before?.map((known) => ({ ...known, ...fresh.find((figures) => figures.variant === known.variant) })) ?? fresh;
+    const best = candidates.find(({ session, figures }) => session !== undefined && figures.variant === bestOf(measured));
+    if (best?.session === undefined) throw mostTelling(candidates);
+    const { session, bundle } = best;
+    await Promise.all(candidates.filter((candidate) => candidate !== best).map(close));
+    return { bundle, session, report: { variant: bundle.variant, measured } };
+  } catch (thrown) {
+    await Promise.all(candidates.map(close));
+    throw thrown;
   }
 }

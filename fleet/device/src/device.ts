@@ -1,10 +1,10 @@
 import { asSerinError, SerinError } from '@serin/protocol/errors';
 import type { BootId, DeviceId, Digest, FleetId } from '@serin/protocol/ids';
-import type { Variant } from '@serin/protocol/bundle/manifest';
 import { signedDocument, type SignedDocument } from '@serin/protocol/bundle/signing';
 import { openDesired, type Desired } from '@serin/protocol/messages/desired';
 import type { Reported } from '@serin/protocol/messages/reported';
 import type { FrameSample } from '@serin/protocol/messages/telemetry';
+import { usualCandidates, type CandidateRule, type Target } from './candidates.ts';
 import { Keyring, peekKeyset, type KeysetPointer } from './keyring.ts';
 import { Latch } from './latch.ts';
 import type { BlobSource, BundleStore, Clock, ControlLink, DocumentStore, Log, RawWindow, Runner, RunnerSettings, Spool, Unsent } from './ports.ts';
@@ -54,8 +54,9 @@ export interface DeviceParts {
   runner: Runner;
   clock: Clock;
   random: () => number;
-  /** First the variant that suits this device best. */
-  preference: readonly Variant[];
+  /** What would run the models. */
+  target: Target;
+  candidates?: CandidateRule;
   agentVersion: string;
   log: Log;
   settings?: Partial<DeviceSettings>;
@@ -301,7 +302,7 @@ export class Device {
   async #updaterOf(model: string): Promise<Updater> {
     const present = this.#updaters.get(model);
     if (present !== undefined) return present;
-    const { self, store, source, documents, runner, clock, random, preference, agentVersion, log } = this.#parts;
+    const { self, store, source, documents, runner, clock, random, target, candidates = usualCandidates, agentVersion, log } = this.#parts;
     const updater = new Updater({
       model,
       self,
@@ -314,7 +315,8 @@ export class Device {
       now: () => this.#now(),
       random,
       keyset: () => this.#trusted.keyset,
-      preference,
+      target,
+      candidates,
       agentVersion,
       probation: () => this.#probation(),
       log,

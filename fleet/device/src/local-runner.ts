@@ -1,7 +1,7 @@
 import type { Random } from '@serin/inference/random';
 import { SerinError } from '@serin/protocol/errors';
 import type { Digest } from '@serin/protocol/ids';
-import { openBundleSession } from './bundle-session.ts';
+import { openBundleSession, type BundleSession } from './bundle-session.ts';
 import { FrameLoop, requireFrameInput, type FrameResult, type ServedModel } from './frame-loop.ts';
 import { requireRecordInput } from './record-answerer.ts';
 import type { Clock, Engine, FrameSource, LoadableBundle, Runner, RunnerHandlers, RunnerSettings, WarmReport } from './ports.ts';
@@ -15,15 +15,43 @@ export interface LocalRunnerOptions {
   deadlineMs: number;
   onResult?: (result: FrameResult) => void;
   onFault?: (error: unknown) => void;
+  /** Memory that is left for models. */
+  freeBytes?: () => number;
+  /** Shared by runners of one engine: one of them measures a bundle, the others take its word and only run the golden vectors. */
+  measuredBefore?: MeasuredBundles;
 }
+
+export type MeasuredBundles = Map<string, Promise<WarmReport>>;
+const bundlesRemembered = 64;
 
 interface Loaded {
   model: ServedModel;
   report: WarmReport;
 }
 
+/** The best of the variants. Of bundles that are being measured by another runner the outcome is waited for. */
+async function openBest({ engine, clock, freeBytes, measuredBefore }: LocalRunnerOptions, variants: readonly LoadableBundle[]): Promise<BundleSession> {
+  const key = variants.map(({ digest, variant }) => `${digest} ${variant}`).join();
+  const known = await measuredBefore?.get(key)?.catch(() => undefined);
+  if (known !== undefined) {
+    const kept = variants.filter(({ variant }) => variant === known.variant);
+    return openBundleSession(engine, kept, clock, { measured: known.measured });
+  }
+  const opening = openBundleSession(engine, variants, clock, { freeBytes });
+  if (measuredBefore !== undefined) remember(measuredBefore, key, opening);
+  return opening;
+}
+
+function remember(known: MeasuredBundles, key: string, opening: Promise<BundleSession>): void {
+  const report = opening.then((opened) => opened.report);
+  report.catch(() => known.delete(key));
+  known.set(key, report);
+  for (const oldest of known.keys()) if (known.size > bundlesRemembered) known.delete(oldest);
+}
+
 /** A runner in this very thread: inside the agent's inference process, a virtual device, a browser's worker. */
-export function createLocalRunner({ engine, source, clock, random, deadlineMs, onResult, onFault }: LocalRunnerOptions): Runner {
+export function createLocalRunner(options: LocalRunnerOptions): Runner {
+  const { source, clock, random, deadlineMs, onResult, onFault } = options;
   const loaded = new Map<Digest, Loaded>();
   const active = new Map<string, Digest>();
   let settings: RunnerSettings | undefined;
@@ -49,13 +77,15 @@ export function createLocalRunner({ engine, source, clock, random, deadlineMs, o
       loaded.clear();
       await Promise.all(sessions.map((session) => session.close()));
     },
-    async warm(bundle: LoadableBundle) {
+    async warm(...variants) {
       running();
-      const present = loaded.get(bundle.digest);
-      if (present !== undefined) return present.report;
-      requireFrameInput(bundle.manifest, source.shape);
-      requireRecordInput(bundle);
-      const { session, report } = await openBundleSession(engine, bundle, clock);
+      for (const variant of variants) {
+        const present = loaded.get(variant.digest);
+        if (present !== undefined) return present.report;
+        requireFrameInput(variant.manifest, source.shape);
+        requireRecordInput(variant);
+      }
+      const { bundle, session, report } = await openBest(options, variants);
       if (loop === undefined) {
         await session.close();
         running();

@@ -7,7 +7,7 @@ import type { Preprocessing } from '@serin/protocol/bundle/preprocessing';
 import type { FrameShape } from '@serin/inference/image-statistics';
 import type { DataRecord } from '@serin/inference/records';
 import type { FrameSample, TelemetryWindow, Truth } from '@serin/protocol/messages/telemetry';
-import type { Reported } from '@serin/protocol/messages/reported';
+import type { MeasuredVariant, Reported } from '@serin/protocol/messages/reported';
 
 /**
  * What a device needs of its platform. Every port has at least two real implementations
@@ -120,9 +120,10 @@ export interface LoadableBundle {
 }
 
 export interface WarmReport {
-  loadMs: number;
-  p50Ms: number;
-  goldenMaxDifference: number;
+  /** The one that is loaded. */
+  variant: Variant;
+  /** All that were tried, this one among them. */
+  measured: readonly MeasuredVariant[];
 }
 
 export interface RunnerSettings {
@@ -134,8 +135,11 @@ export interface RunnerSettings {
 export interface Runner {
   start(handlers: RunnerHandlers): Promise<void>;
   stop(): Promise<void>;
-  /** Loads beside what serves, runs the golden vectors, measures. Rejects with MODEL_LOAD_FAILED, GOLDEN_MISMATCH. */
-  warm(bundle: LoadableBundle): Promise<WarmReport>;
+  /**
+   * Loads beside what serves, runs the golden vectors, measures. Of several variants of one bundle the best stays loaded.
+   * Rejects with MODEL_LOAD_FAILED, GOLDEN_MISMATCH.
+   */
+  warm(...variants: readonly LoadableBundle[]): Promise<WarmReport>;
   /** From the next frame on this bundle answers; the one before stays loaded until dropped. */
   activate(digest: Digest): Promise<void>;
   drop(digest: Digest): Promise<void>;

@@ -1,6 +1,7 @@
 import { z } from 'zod/mini';
 import { digest, versionNumber, type Digest } from '@serin/protocol/ids';
 import { variant } from '@serin/protocol/bundle/manifest';
+import { measuredVariant } from '@serin/protocol/messages/reported';
 import type { DocumentStore } from './ports.ts';
 
 /** A bundle on this device: enough to load it without asking anybody. */
@@ -8,6 +9,8 @@ export const slot = z.object({
   version: versionNumber,
   manifest: digest,
   variant,
+  /** Of its variants, when it was installed. */
+  measured: z.optional(z.array(measuredVariant).check(z.maxLength(variant.options.length))),
   /** Its manifest and files, for the sweep. */
   blobs: z.array(digest).check(z.maxLength(70)),
 });

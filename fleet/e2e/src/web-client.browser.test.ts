@@ -7,6 +7,7 @@ import type { Page } from 'playwright-core';
 import { build } from 'vite';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { golden as goldenSchema } from '@serin/protocol/bundle/golden';
+import type { Variant } from '@serin/protocol/bundle/manifest';
 import { signDocument } from '@serin/protocol/bundle/signing';
 import type { Digest } from '@serin/protocol/ids';
 import { openBrowser, type Browser } from './harness/chromium.ts';
@@ -80,6 +81,31 @@ describe.skipIf(isMissing('chromium'))('a signed version in a page', () => {
     expect(await page.getByText('all from the cache of verified files').count()).toBe(1);
   });
 
+  test('runs the variant that was fastest here, and says what was measured of each', async () => {
+    const { page } = await openPage();
+    await live(page);
+    const measured = await page.locator('li[data-variant]').evaluateAll((items) => items.map((item) => item.textContent ?? ''));
+    expect(new Set(measured.map((line) => line.split(':')[0]))).toEqual(new Set(['fp32', 'u8s8']));
+    for (const line of measured) expect(line).toMatch(/B, median \d[\d.]* ms, nine of ten within \d[\d.]* ms$/);
+    const chosen = await figure(page, 'variant').textContent();
+    expect(await page.getByTestId('web-version').textContent()).toContain(chosen);
+    // The other one is not kept: what is remembered needs no second measurement, and no second download.
+    origin.requests.length = 0;
+    await page.reload();
+    await live(page);
+    expect(await figure(page, 'variant').textContent()).toBe(chosen);
+    expect(await page.locator('li[data-variant]').count()).toBe(2);
+    expect(origin.requests.filter((path) => path.startsWith('/blobs/'))).toEqual([]);
+  });
+
+  test('goes without a variant that misses its golden vectors, and says why', async () => {
+    origin.version = await withWrongGolden(version, 'u8s8');
+    const { page } = await openPage();
+    await live(page);
+    expect(await figure(page, 'variant').textContent()).toBe('fp32');
+    expect(await page.locator('li[data-variant="u8s8"]').textContent()).toBe('u8s8: out, GOLDEN_MISMATCH');
+  });
+
   test('shows drift when the light changes', async () => {
     const { page } = await openPage();
     await live(page);
@@ -111,6 +137,13 @@ async function untilRefused(page: Page): Promise<string | null> {
 }
 
 const modelFile = () => version.content.files.find(({ role, variant }) => role === 'model' && variant === 'u8s8')!;
+
+async function withWrongGolden(before: SignedVersion, wanted: Variant): Promise<SignedVersion> {
+  const file = before.content.files.find(({ role, variant }) => role === 'golden' && variant === wanted)!;
+  const golden = goldenSchema.parse(JSON.parse(new TextDecoder().decode(before.blobs.get(file.sha256))));
+  golden.vectors[0]!.outputs['detections']![1]! += 5;
+  return withPart(before, { role: 'golden', variant: wanted, path: file.path, bytes: new TextEncoder().encode(JSON.stringify(golden)) });
+}
 
 function withBlob(digest: Digest, change: (bytes: Uint8Array) => void): SignedVersion {
   const bytes = Uint8Array.from(version.blobs.get(digest) ?? []);
@@ -151,11 +184,8 @@ describe.skipIf(isMissing('chromium'))('a version that is not what was signed is
     expect(await untilRefused(page)).toBe('NOT_FOUND');
   });
 
-  test('golden vectors that the model does not reproduce', async () => {
-    const file = version.content.files.find(({ role, variant }) => role === 'golden' && variant === 'u8s8')!;
-    const golden = goldenSchema.parse(JSON.parse(new TextDecoder().decode(version.blobs.get(file.sha256))));
-    golden.vectors[0]!.outputs['detections']![1]! += 5;
-    origin.version = await withPart(version, { role: 'golden', variant: 'u8s8', path: file.path, bytes: new TextEncoder().encode(JSON.stringify(golden)) });
+  test('golden vectors that no variant of the model reproduces', async () => {
+    origin.version = await withWrongGolden(await withWrongGolden(version, 'u8s8'), 'fp32');
     const { page } = await openPage();
     expect(await untilRefused(page)).toBe('GOLDEN_MISMATCH');
   });

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { MeasuredBundles } from '@serin/device/local-runner';
 import type { Engine, EngineSession } from '@serin/device/ports';
 
 interface Shared {
@@ -9,6 +10,8 @@ interface Shared {
 /** One session for each model, however many devices run it: that is what makes a thousand of them small. */
 export class SharedEngine implements Engine {
   readonly name: string;
+  /** A thousand devices that install the same version measure it once. */
+  readonly measured: MeasuredBundles = new Map();
   readonly #engine: Engine;
   readonly #shared = new Map<string, Shared>();
 

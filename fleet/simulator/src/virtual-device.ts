@@ -3,11 +3,12 @@ import { createLocalRunner } from '@serin/device/local-runner';
 import { createMemoryBundleStore, emptyMemoryBlobs } from '@serin/device/memory/bundle-store';
 import { createMemoryDocumentStore } from '@serin/device/memory/document-store';
 import { createMemorySpool } from '@serin/device/memory/spool';
-import type { Clock, ControlHandlers, Engine } from '@serin/device/ports';
+import type { Clock, ControlHandlers } from '@serin/device/ports';
 import type { Identity } from '@serin/edge-agent/identity';
 import { createLink, type Link } from '@serin/edge-agent/link';
 import type { Log } from '@serin/edge-agent/log';
 import { openBinCamera } from '@serin/edge-agent/sources/bin-camera';
+import { createTarget } from '@serin/edge-agent/target';
 import { createStamp } from '@serin/edge-agent/stamp';
 import { createTransfer, type Transfer } from '@serin/edge-agent/transfer';
 import { seededRandom } from '@serin/inference/random';
@@ -15,11 +16,12 @@ import { SerinError } from '@serin/protocol/errors';
 import { bootId } from '@serin/protocol/ids';
 import type { Hello } from '@serin/protocol/messages/status';
 import { productVersion } from '@serin/protocol/version';
+import type { SharedEngine } from './shared-engine.ts';
 
 export interface VirtualDeviceOptions {
   identity: () => Identity;
   hello: Hello;
-  engine: Engine;
+  engine: SharedEngine;
   fps: number;
   sceneFile: string | undefined;
   /** What its camera renders follows from this. */
@@ -122,6 +124,7 @@ export class VirtualDevice {
       clock,
       random: chance.fork('samples'),
       deadlineMs: (deadlineFrames * 1000) / fps,
+      measuredBefore: engine.measured,
       onFault: (error) => log.warn({ detail: String(error) }, 'frame failed'),
     });
 
@@ -163,7 +166,7 @@ export class VirtualDevice {
       runner,
       clock,
       random,
-      preference: ['u8s8', 'fp32'],
+      target: createTarget(),
       agentVersion: productVersion,
       // Every window of every device is acknowledged: at the usual level that would be all the log says.
       log: (level, event, fields = {}) => log[event === 'telemetry acknowledged' ? 'debug' : level](fields, event),

@@ -7,6 +7,23 @@ const fact = (name: string, ...what: (Node | string)[]): HTMLElement => html('di
 
 const digestText = (digest: string): HTMLElement => html('code', { title: digest }, shortDigest(digest));
 
+const toleranceWords = ({ goldenTolerance, goldenTolerances }: EdgeModelInfo): string =>
+  [goldenTolerance, ...Object.entries(goldenTolerances).map(([name, tolerance]) => `${tolerance} of ${name}`)].join(', ');
+
+const chosenWords = ({ measured }: EdgeModelInfo): string => (measured.length < 2 ? ', the only one tried' : `, best of ${measured.length} tried here`);
+
+const figuresOf = ({ bytes: size, p50Ms, p90Ms, code }: EdgeModelInfo['measured'][number]): string =>
+  code === undefined ? `${bytes(size)}, median ${milliseconds(p50Ms ?? Number.NaN)}, nine of ten within ${milliseconds(p90Ms ?? Number.NaN)}` : `out, ${code}`;
+
+const measuredList = ({ measured }: EdgeModelInfo): HTMLElement =>
+  html(
+    'ul',
+    {},
+    ...measured.map((one) =>
+      html('li', { 'data-variant': one.variant, ...(one.detail === undefined ? {} : { title: one.detail }) }, `${one.variant}: ${figuresOf(one)}`),
+    ),
+  );
+
 /** What this page checked by itself before the model was allowed to answer. */
 export const verifiedView = (info: EdgeModelInfo): HTMLElement =>
   html(
@@ -30,9 +47,10 @@ export const verifiedView = (info: EdgeModelInfo): HTMLElement =>
       ),
       fact(
         'Golden vectors',
-        html('span', { 'data-figure': 'golden' }, `largest difference ${difference(info.goldenMaxDifference)}, allowed ${info.goldenTolerance}`),
+        html('span', { 'data-figure': 'golden' }, `largest difference ${difference(info.goldenMaxDifference)}, allowed ${toleranceWords(info)}`),
       ),
-      fact('Backend', `${info.backend}, ${info.backendReason}; variant ${info.variant}`),
+      fact('Variant', html('span', { 'data-figure': 'variant' }, info.variant), chosenWords(info), measuredList(info)),
+      fact('Backend', `${info.backend}, ${info.backendReason}`),
       fact(
         'Warm-up',
         `loaded in ${milliseconds(info.loadMs)}, median run ${milliseconds(info.p50Ms)}`,

@@ -1,8 +1,10 @@
 import { SerinError } from '@serin/protocol/errors';
 import type { Digest } from '@serin/protocol/ids';
 import type { SignedDocument } from '@serin/protocol/bundle/signing';
-import type { Reported } from '@serin/protocol/messages/reported';
+import type { Variant } from '@serin/protocol/bundle/manifest';
+import type { MeasuredVariant, Reported } from '@serin/protocol/messages/reported';
 import type { TelemetryWindow, WindowCounters } from '@serin/protocol/messages/telemetry';
+import { bestOf } from '../candidates.ts';
 import type { BlobSource, Clock, ControlHandlers, ControlLink, LoadableBundle, Runner, RunnerHandlers, Unsent } from '../ports.ts';
 import { testNow } from './test-fleet.ts';
 
@@ -70,9 +72,13 @@ export function createVirtualClock(): VirtualClock {
   };
 }
 
+type WarmFault = 'MODEL_LOAD_FAILED' | 'GOLDEN_MISMATCH' | 'INFERENCE_CRASHED';
+
 /** What a version does when it is loaded or runs. */
 export interface Behaviour {
-  warm?: 'MODEL_LOAD_FAILED' | 'GOLDEN_MISMATCH' | 'INFERENCE_CRASHED';
+  warm?: WarmFault;
+  /** Of single variants: how fast they are, else a millisecond, or what goes wrong with them. */
+  variants?: Partial<Record<Variant, number | WarmFault>>;
   /** Per window of five frames. */
   counters?: Partial<WindowCounters>;
   isSilent?: boolean;
@@ -97,6 +103,8 @@ export interface FakeRunner extends Runner {
   readonly active: Map<string, LoadableBundle>;
   /** Every version that ever answered, in order. */
   readonly history: number[];
+  /** What was warmed, in order: the variants of a bundle that were tried together. */
+  readonly tried: Variant[][];
   crash(): void;
 }
 
@@ -105,6 +113,7 @@ export function createFakeRunner(clock: Clock, behaviourOf: (version: number) =>
   const loaded = new Map<Digest, LoadableBundle>();
   const active = new Map<string, LoadableBundle>();
   const history: number[] = [];
+  const tried: Variant[][] = [];
   const stopping = new AbortController();
   let handlers: RunnerHandlers | undefined;
 
@@ -127,6 +136,7 @@ export function createFakeRunner(clock: Clock, behaviourOf: (version: number) =>
   return {
     active,
     history,
+    tried,
     crash,
     async start(given) {
       handlers = given;
@@ -136,13 +146,23 @@ export function createFakeRunner(clock: Clock, behaviourOf: (version: number) =>
       stopping.abort();
       handlers = undefined;
     },
-    async warm(bundle) {
-      const { warm } = behaviourOf(bundle.manifest.version);
-      await bundle.modelBytes();
-      if (warm === 'INFERENCE_CRASHED') crash();
-      if (warm !== undefined) throw new SerinError(warm, { detail: `version ${bundle.manifest.version}` });
-      loaded.set(bundle.digest, bundle);
-      return { loadMs: 1, p50Ms: 1, goldenMaxDifference: 0 };
+    async warm(...bundles) {
+      const measured: MeasuredVariant[] = [];
+      tried.push(bundles.map(({ variant }) => variant));
+      for (const { manifest, variant, model, modelBytes } of bundles) {
+        const { warm, variants = {} } = behaviourOf(manifest.version);
+        const found = warm ?? variants[variant] ?? 1;
+        await modelBytes();
+        if (found === 'INFERENCE_CRASHED') {
+          crash();
+          throw new SerinError(found, { detail: `version ${manifest.version}` });
+        }
+        measured.push({ variant, bytes: model.size, ...(typeof found === 'number' ? { p50Ms: found, p90Ms: found } : { code: found }) });
+      }
+      const best = bundles.find(({ variant }) => variant === bestOf(measured));
+      if (best === undefined) throw new SerinError(measured[0]?.code as WarmFault, { detail: `version ${bundles[0]?.manifest.version}` });
+      loaded.set(best.digest, best);
+      return { variant: best.variant, measured };
     },
     async activate(digest) {
       const bundle = loaded.get(digest);

@@ -1,5 +1,5 @@
 import type { Golden } from '@serin/protocol/bundle/golden';
-import { describePart, type BundlePart, type Manifest } from '@serin/protocol/bundle/manifest';
+import { choiceOf, describePart, type BundlePart, type Manifest, type Variant } from '@serin/protocol/bundle/manifest';
 import type { Profile } from '@serin/protocol/bundle/profile';
 import { sha256, toBase64 } from '@serin/protocol/digest';
 import { fleetId, modelName } from '@serin/protocol/ids';
@@ -86,13 +86,18 @@ export const testProfile: Profile = {
 
 const json = (content: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(content));
 
-export function bundleParts(answer: number, misbehaviour: Misbehaviour = 'none'): BundlePart[] {
-  return [
-    { role: 'model', variant: 'u8s8', path: 'model.u8s8.onnx', bytes: modelFile(answer, misbehaviour) },
-    { role: 'golden', path: 'golden.json', bytes: json(golden(answer)) },
-    { role: 'profile', path: 'profile.json', bytes: json(testProfile) },
-  ];
+/** What a variant of a test bundle answers, and how it misbehaves. */
+export type TestVariants = readonly (readonly [variant: Variant, answer: number, misbehaviour?: Misbehaviour])[];
+
+export function variantParts(variants: TestVariants): BundlePart[] {
+  const ofVariants = variants.flatMap(([variant, answer, misbehaviour]): BundlePart[] => [
+    { role: 'model', variant, path: `model.${variant}.onnx`, bytes: modelFile(answer, misbehaviour) },
+    { role: 'golden', variant, path: `golden.${variant}.json`, bytes: json(golden(answer)) },
+  ]);
+  return [...ofVariants, { role: 'profile', path: 'profile.json', bytes: json(testProfile) }];
 }
+
+export const bundleParts = (answer: number, misbehaviour: Misbehaviour = 'none'): BundlePart[] => variantParts([['u8s8', answer, misbehaviour]]);
 
 export async function makeManifest(version: number, parts: readonly BundlePart[], name = 'picker', fleet = 'plant'): Promise<Manifest> {
   return {
@@ -111,20 +116,22 @@ export async function makeManifest(version: number, parts: readonly BundlePart[]
   };
 }
 
-/** A bundle as the runner gets it, without the signatures and stores it went through. */
+/** Variants of one bundle as the runner gets them, without the signatures and stores they went through. */
+export async function makeVariants(version: number, variants: TestVariants, name = 'picker'): Promise<LoadableBundle[]> {
+  const manifest = await makeManifest(version, variantParts(variants), name);
+  const digest = await sha256(json(manifest));
+  return variants.map(([variant, answer, misbehaviour]) => {
+    const model = choiceOf(manifest, variant)?.model;
+    if (model === undefined) throw new Error('a bundle has a model');
+    const modelBytes = (): Promise<Uint8Array> => Promise.resolve(modelFile(answer, misbehaviour));
+    return { digest, manifest, variant, model, modelBytes, golden: golden(answer), profile: testProfile };
+  });
+}
+
 export async function makeBundle(version: number, answer: number, misbehaviour: Misbehaviour = 'none', name = 'picker'): Promise<LoadableBundle> {
-  const manifest = await makeManifest(version, bundleParts(answer, misbehaviour), name);
-  const [model] = manifest.files;
-  if (model === undefined) throw new Error('a bundle has a model');
-  return {
-    digest: await sha256(json(manifest)),
-    manifest,
-    variant: 'u8s8',
-    model,
-    modelBytes: () => Promise.resolve(modelFile(answer, misbehaviour)),
-    golden: golden(answer),
-    profile: testProfile,
-  };
+  const [bundle] = await makeVariants(version, [['u8s8', answer, misbehaviour]], name);
+  if (bundle === undefined) throw new Error('a bundle has a variant');
+  return bundle;
 }
 
 export interface TestCamera extends FrameSource {

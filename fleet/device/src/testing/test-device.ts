@@ -44,6 +44,7 @@ export interface TestDeviceOptions {
   behaviour?: (version: number) => Behaviour;
   settings?: Partial<DeviceSettings>;
   boot?: string;
+  candidates?: DeviceParts['candidates'];
   /** Stands between the device and its ports. */
   wrap?: <Parts extends Pick<DeviceParts, 'store' | 'documents' | 'source' | 'runner' | 'link' | 'clock' | 'spool'>>(parts: Parts) => Parts;
 }
@@ -57,6 +58,7 @@ export function createTestDevice({
   behaviour = () => ({}),
   settings = {},
   boot = 'boot',
+  candidates,
   wrap = (parts) => parts,
 }: TestDeviceOptions): TestDevice {
   const clock = createVirtualClock();
@@ -80,7 +82,8 @@ export function createTestDevice({
     boot: bootId.parse(boot),
     keyset: fleet.keysetDocument,
     random: () => 0.5,
-    preference: ['u8s8', 'fp32'],
+    target: { runtime: 'cpu', architecture: 'x64', hasByteProducts: true },
+    ...(candidates === undefined ? {} : { candidates }),
     agentVersion: '0.1.0',
     log,
     settings,

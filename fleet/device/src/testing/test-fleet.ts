@@ -1,7 +1,7 @@
 import { sha256 } from '@serin/protocol/digest';
 import { deviceId, digest as digestSchema, fleetId, modelName, type Digest } from '@serin/protocol/ids';
 import type { Keyset } from '@serin/protocol/bundle/keyset';
-import { bundleSizeBytes, describePart, type Manifest } from '@serin/protocol/bundle/manifest';
+import { bundleSizeBytes, describePart, type BundleFile, type Manifest, type Variant } from '@serin/protocol/bundle/manifest';
 import { createKeyPair, importSigningKey, signDocument, type SignedDocument, type SigningKey } from '@serin/protocol/bundle/signing';
 import type { Desired, DesiredModel } from '@serin/protocol/messages/desired';
 
@@ -24,15 +24,16 @@ export interface PublishOptions {
   signedBy?: SigningKey;
   change?: (manifest: Manifest) => Manifest;
   modelBytes?: Uint8Array;
+  variants?: readonly Variant[];
 }
 
 export const testNow = 1_700_000_000_000;
 const yearMs = 365 * 24 * 3_600_000;
 const text = new TextEncoder();
 
-/** Bytes that depend on the version only: several chunks of them. */
-function bytesOf(version: number): Uint8Array {
-  const bytes = new Uint8Array(150_000);
+/** Bytes that depend on the version and the variant only: several chunks of them. */
+function bytesOf(version: number, rank: number): Uint8Array {
+  const bytes = new Uint8Array(150_000 - rank);
   for (let index = 0; index < bytes.length; index++) bytes[index] = (index * 31 + version * 17 + (index >> 8)) & 255;
   return bytes;
 }
@@ -78,10 +79,15 @@ export async function createTestFleet(): Promise<TestFleet> {
       present.pointer = await storeKeyset(present.keyset, signers);
       return present.pointer;
     },
-    async publish(version, { model = 'picker', signedBy = release, change = (manifest: Manifest) => manifest, modelBytes = bytesOf(version) } = {}) {
-      const described = await describePart({ role: 'model', variant: 'fp32', path: 'model.onnx', bytes: modelBytes });
-      await put(modelBytes);
-      await put(described.chunks);
+    async publish(version, { model = 'picker', signedBy = release, change = (manifest: Manifest) => manifest, modelBytes, variants = ['fp32'] as const } = {}) {
+      const files: BundleFile[] = [];
+      for (const [rank, variant] of variants.entries()) {
+        const bytes = modelBytes ?? bytesOf(version, rank);
+        const { file, chunks } = await describePart({ role: 'model', variant, path: `model.${variant}.onnx`, bytes });
+        await put(bytes);
+        await put(chunks);
+        files.push(file);
+      }
       const manifest = change({
         v: 1,
         fleet: self.fleet,
@@ -93,7 +99,7 @@ export async function createTestFleet(): Promise<TestFleet> {
         inputs: [{ name: 'frame', dtype: 'uint8', shape: [-1, 32, 32, 3] }],
         outputs: [{ name: 'probabilities', dtype: 'float32', shape: [-1, 5] }],
         labels: ['empty', 'washer', 'nut', 'bolt', 'bracket'],
-        files: [described.file],
+        files,
         metrics: {},
       });
       const bytes = text.encode(JSON.stringify(await signDocument('manifest', manifest, [signedBy])));

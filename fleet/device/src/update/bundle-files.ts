@@ -3,10 +3,11 @@ import { sha256 } from '@serin/protocol/digest';
 import { SerinError } from '@serin/protocol/errors';
 import type { Digest } from '@serin/protocol/ids';
 import { golden } from '@serin/protocol/bundle/golden';
-import { chooseVariant, manifest as manifestSchema, type BundleChoice, type BundleFile, type Manifest } from '@serin/protocol/bundle/manifest';
+import { choiceOf, manifest as manifestSchema, type BundleChoice, type BundleFile, type Manifest, type Variant } from '@serin/protocol/bundle/manifest';
 import { preprocessing } from '@serin/protocol/bundle/preprocessing';
 import { profile } from '@serin/protocol/bundle/profile';
 import { signedDocument, type SignedDocument } from '@serin/protocol/bundle/signing';
+import type { MeasuredVariant } from '@serin/protocol/messages/reported';
 import type { BundleStore, LoadableBundle } from '../ports.ts';
 import { parseJson, type Slot } from '../slots.ts';
 
@@ -41,13 +42,20 @@ async function readPart<Schema extends z.ZodMiniType>(store: BundleStore, file: 
   return content;
 }
 
+export function requireChoice(manifest: Manifest, variant: Variant): BundleChoice {
+  const choice = choiceOf(manifest, variant);
+  if (choice === undefined) throw new SerinError('BUNDLE_NO_VARIANT', { detail: `it has no ${variant}` });
+  return choice;
+}
+
 export const filesOf = (choice: BundleChoice): BundleFile[] =>
   [choice.model, choice.golden, choice.profile, choice.preprocessing, choice.explainer].filter((file) => file !== undefined);
 
-export const slotOf = (digest: Digest, manifest: Manifest, choice: BundleChoice): Slot => ({
+export const slotOf = (digest: Digest, manifest: Manifest, choice: BundleChoice, measured: readonly MeasuredVariant[] | undefined): Slot => ({
   version: manifest.version,
   manifest: digest,
   variant: choice.variant,
+  ...(measured === undefined ? {} : { measured: [...measured] }),
   blobs: [...new Set([digest, ...filesOf(choice).flatMap((file) => [file.sha256, file.chunkRoot])])],
 });
 
@@ -77,5 +85,5 @@ export async function readVerifiedManifest(store: BundleStore, digest: Digest): 
 
 export async function openInstalled(store: BundleStore, { manifest: digest, variant }: Slot): Promise<LoadableBundle> {
   const manifest = await readVerifiedManifest(store, digest);
-  return loadable(store, digest, manifest, chooseVariant(manifest, [variant]));
+  return loadable(store, digest, manifest, requireChoice(manifest, variant));
 }

@@ -2,6 +2,7 @@ import { z } from 'zod/mini';
 import { digest, timestampMs, versionNumber } from '@serin/protocol/ids';
 import { bundleBytesMax, manifestBytesMax } from '@serin/protocol/limits';
 import type { UpdateOutcome } from '@serin/protocol/messages/reported';
+import { chosenVariant, type ChosenVariant } from '../chosen-variant.ts';
 
 export const updateStates = ['DOWNLOADING', 'VERIFYING', 'STAGED', 'WARMUP', 'PROVISIONAL', 'COMMITTING', 'ROLLING_BACK'] as const;
 export type UpdateState = (typeof updateStates)[number];
@@ -32,6 +33,8 @@ export interface UpdateEvent {
   kind: UpdateEventKind;
   code?: string;
   detail?: string;
+  /** Of WARMED. */
+  chosen?: ChosenVariant;
 }
 
 const cause = z.object({
@@ -65,6 +68,8 @@ export const updateJournal = z.object({
   /** Wall clock by which a trial must have proven itself. */
   deadline: whole,
   writes: whole,
+  /** From WARMUP on. */
+  chosen: z.optional(chosenVariant),
   cause: z.optional(cause),
 });
 export type UpdateJournal = z.infer<typeof updateJournal>;

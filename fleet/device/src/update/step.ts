@@ -68,6 +68,7 @@ export function stepUpdate(journal: UpdateJournal, event: UpdateEvent, deadline:
       ...counts,
       state: row.to,
       writes: journal.writes + 1,
+      ...(event.chosen === undefined ? {} : { chosen: event.chosen }),
       ...(isNewTrial ? { deadline, trialStarts: 1 } : {}),
       ...(row.to === 'ROLLING_BACK' ? { cause } : {}),
     },

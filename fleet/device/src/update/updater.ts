@@ -1,15 +1,18 @@
 import { asSerinError, SerinError } from '@serin/protocol/errors';
 import type { DeviceId, FleetId } from '@serin/protocol/ids';
 import { compareVersions } from '@serin/protocol/version';
-import { bundleSizeBytes, chooseVariant, openManifest, takesFrames, type Manifest, type Variant } from '@serin/protocol/bundle/manifest';
+import { bundleSizeBytes, openManifest, takesFrames, type BundleChoice, type Manifest } from '@serin/protocol/bundle/manifest';
 import type { Keyset } from '@serin/protocol/bundle/keyset';
 import type { DesiredModel } from '@serin/protocol/messages/desired';
 import type { ReportedModel } from '@serin/protocol/messages/reported';
-import type { BlobSource, BundleStore, Clock, DocumentStore, LoadableBundle, Log, RawWindow, Runner } from '../ports.ts';
+import { candidatesFor, type CandidateRule, type Target } from '../candidates.ts';
+import type { ChosenVariant } from '../chosen-variant.ts';
+import type { BlobSource, BundleStore, Clock, DocumentStore, LoadableBundle, Log, RawWindow, Runner, WarmReport } from '../ports.ts';
 import { planModel } from '../reconcile.ts';
 import { commit, dropTrial, fallBack, setTrial, type Slot, type SlotBook } from '../slots.ts';
-import { fetchFile, fetchWhole, type FetchParts } from './bundle-fetch.ts';
-import { filesOf, loadable, openInstalled, parseManifestDocument, readChecked, readVerifiedManifest, slotOf } from './bundle-files.ts';
+import { fetchWhole, type FetchParts } from './bundle-fetch.ts';
+import { openInstalled, parseManifestDocument, readChecked, readVerifiedManifest, requireChoice, slotOf } from './bundle-files.ts';
+import { bytesOf, fetchCandidates, filesOfAll, leftOutFigures, openCandidates, splitAfterCrashes } from './candidate-files.ts';
 import { judgeProbation, type ProbationRule } from './probation.ts';
 import { closeRecord, emptyRecord, forgetPassingDenials, readRecord, writeRecord, type UpdateRecord } from './record.ts';
 import { startUpdate, stepUpdate } from './step.ts';
@@ -34,7 +37,9 @@ export interface UpdaterParts {
   now: () => number;
   random: () => number;
   keyset: () => Keyset;
-  preference: readonly Variant[];
+  /** What would run the models, and which variants of them are tried. */
+  target: Target;
+  candidates: CandidateRule;
   agentVersion: string;
   probation: () => ProbationRule;
   log: Log;
@@ -45,7 +50,6 @@ export interface UpdaterParts {
 }
 
 const backoffMaxMs = 60_000;
-const freeBytesMargin = 8 * 1024 * 1024;
 /** Times the size of the bundle that one update may draw over the network. */
 const byteBudgetFactor = 4;
 
@@ -76,8 +80,10 @@ const damages: ReadonlySet<string> = new Set([
 const delays: ReadonlySet<string> = new Set(['TRANSFER_STALLED', 'UNAVAILABLE', 'SERVER_UNREACHABLE', 'BROKER_UNREACHABLE', 'CONFLICT']);
 
 interface Opened {
-  bundle: LoadableBundle;
-  slot: Slot;
+  digest: Slot['manifest'];
+  manifest: Manifest;
+  /** Never none, the most promising first. */
+  candidates: readonly LoadableBundle[];
 }
 
 /** Brings one model to what is ordered, through the update table, one step after the other. */
@@ -89,6 +95,8 @@ export class Updater {
   #active: Slot | undefined;
   #loaded = new Set<string>();
   #opened: Opened | undefined;
+  /** Of the inference process, while this bundle was warmed. */
+  #crashes = 0;
   #fetchedBytes = 0;
   #spentBytes = 0;
   #bundleBytes = 1;
@@ -185,7 +193,7 @@ export class Updater {
     return {
       model: this.model as ReportedModel['model'],
       phase: journal?.state ?? 'IDLE',
-      ...(active === undefined ? {} : { active: { version: active.version, manifest: active.manifest, variant: active.variant } }),
+      ...(active === undefined ? {} : { active: runningOf(active) }),
       ...(journal === undefined
         ? {}
         : { target: { version: journal.target.version, manifest: journal.target.manifest.sha256, progress: this.#progress(journal.state) } }),
@@ -271,6 +279,7 @@ export class Updater {
     const isAgain = last?.version === plan.target.version;
     await this.#write({ ...kept, ...(last === undefined || isAgain ? {} : { last }), seq, journal });
     this.#attempt = new AbortController();
+    this.#crashes = 0;
     this.#fetchedBytes = 0;
     this.#spentBytes = 0;
     this.#bundleBytes = plan.target.bundleBytes;
@@ -334,7 +343,10 @@ export class Updater {
 
   async #eventOf(state: UpdateState, cause: { code: string; detail: string }): Promise<UpdateEvent> {
     if (state === 'PROVISIONAL') return cause.code === 'INFERENCE_CRASHED' ? { kind: 'CRASHED', ...cause } : { kind: 'FAULTED', ...cause };
-    if (state === 'WARMUP' && cause.code === 'INFERENCE_CRASHED') return { kind: 'CRASHED', ...cause };
+    if (state === 'WARMUP' && cause.code === 'INFERENCE_CRASHED') {
+      this.#crashes++;
+      return { kind: 'CRASHED', ...cause };
+    }
     if (state === 'DOWNLOADING' && delays.has(cause.code)) {
       await this.#pause(this.#record.journal?.attempts ?? 0, this.#attempt.signal);
       return { kind: 'STALLED', ...cause };
@@ -352,7 +364,7 @@ export class Updater {
 
   readonly #workOn: Record<UpdateState, (target: UpdateTarget, signal: AbortSignal) => Promise<UpdateEvent>> = {
     DOWNLOADING: async (target, signal) => {
-      const { store, source, preference } = this.#parts;
+      const { store, source, log } = this.#parts;
       const budget = byteBudgetFactor * (target.bundleBytes + target.manifest.size) + 1024 * 1024;
       this.#fetchedBytes = 0;
       const parts: FetchParts = {
@@ -370,12 +382,11 @@ export class Updater {
         },
       };
       await fetchWhole(target.manifest.sha256, target.manifest.size, { ...parts, progress: () => {} });
-      const files = filesOf(chooseVariant(await this.#openOrdered(target), preference));
-      this.#bundleBytes = files.reduce((sum, { size }) => sum + size, 0);
-      const freeBytes = await store.freeBytes();
-      if (freeBytes < this.#bundleBytes + freeBytesMargin)
-        throw new SerinError('DISK_FULL', { detail: `${freeBytes} bytes free for a bundle of ${this.#bundleBytes}` });
-      for (const file of files) await fetchFile(file, parts);
+      const choices = this.#choices(target, await this.#openOrdered(target));
+      this.#bundleBytes = bytesOf(filesOfAll(choices));
+      await fetchCandidates(choices, parts, ({ variant }) =>
+        log('warn', 'variant left out', { model: this.model, version: target.version, variant, code: 'DISK_FULL' }),
+      );
       return { kind: 'FETCHED' };
     },
     VERIFYING: async (target) => {
@@ -384,16 +395,18 @@ export class Updater {
     },
     STAGED: () => Promise.resolve({ kind: 'INTACT' }),
     WARMUP: async (target) => {
-      const { bundle } = await this.#open(target);
-      await this.#warm(bundle);
-      const hasTrial = !target.isReturn && takesFrames(bundle.manifest);
-      return { kind: hasTrial ? 'WARMED' : 'WARMED_WITHOUT_TRIAL' };
+      const { manifest, candidates } = await this.#open(target);
+      const { tried, leftOut } = splitAfterCrashes(candidates, this.#crashes);
+      const { variant, measured } = await this.#warm(...tried);
+      const chosen = this.#chosenBefore(target) ?? { variant, measured: [...measured, ...leftOut.map(leftOutFigures)] };
+      const hasTrial = !target.isReturn && takesFrames(manifest);
+      return { kind: hasTrial ? 'WARMED' : 'WARMED_WITHOUT_TRIAL', chosen };
     },
     PROVISIONAL: async (target, signal) => {
       const { clock, runner, slots, probation } = this.#parts;
       const remainingMs = (this.#record.journal?.deadline ?? 0) - clock.now();
       if (remainingMs <= 0) return { kind: 'LATE', code: 'TRIAL_INTERRUPTED', detail: 'its time was over when the device came back' };
-      const { bundle, slot } = await this.#open(target, readVerifiedManifest);
+      const { bundle, slot } = await this.#openChosen(target);
       await slots.update(this.model, (own) => setTrial(own, slot));
       if (!this.#loaded.has(slot.manifest)) await this.#warm(bundle);
       const ended = new AbortController();
@@ -418,7 +431,7 @@ export class Updater {
     },
     COMMITTING: async (target) => {
       const { slots, runner } = this.#parts;
-      const { bundle, slot } = await this.#open(target, readVerifiedManifest);
+      const { bundle, slot } = await this.#openChosen(target);
       const before = slots.get(this.model).committed;
       await slots.update(this.model, (own) => commit(own, slot));
       if (!this.#loaded.has(slot.manifest)) await this.#warm(bundle);
@@ -454,18 +467,42 @@ export class Updater {
 
   /** Everything of the target read and checked once, kept while its update lasts. A trial does not end because a signature expired meanwhile. */
   async #open(target: UpdateTarget, verifiedBefore?: typeof readVerifiedManifest): Promise<Opened> {
-    if (this.#opened?.slot.manifest === target.manifest.sha256) return this.#opened;
-    const manifest = await (verifiedBefore?.(this.#parts.store, target.manifest.sha256) ?? this.#openOrdered(target));
-    const choice = chooseVariant(manifest, this.#parts.preference);
-    const bundle = await loadable(this.#parts.store, target.manifest.sha256, manifest, choice);
-    this.#opened = { bundle, slot: slotOf(target.manifest.sha256, manifest, choice) };
+    const digest = target.manifest.sha256;
+    if (this.#opened?.digest === digest) return this.#opened;
+    const { store } = this.#parts;
+    const manifest = await (verifiedBefore?.(store, digest) ?? this.#openOrdered(target));
+    this.#opened = { digest, manifest, candidates: await openCandidates(store, digest, manifest, this.#choices(target, manifest)) };
     return this.#opened;
   }
 
-  async #warm(bundle: LoadableBundle): Promise<void> {
-    const report = await this.#parts.runner.warm(bundle);
-    this.#loaded.add(bundle.digest);
-    this.#parts.log('info', 'bundle warmed', { model: this.model, version: bundle.manifest.version, ...report });
+  /** What WARMUP decided, now or before a power loss. */
+  async #openChosen(target: UpdateTarget): Promise<{ bundle: LoadableBundle; slot: Slot }> {
+    const { digest, manifest, candidates } = await this.#open(target, readVerifiedManifest);
+    const chosen = this.#chosenBefore(target);
+    const bundle = candidates.find(({ variant }) => variant === chosen?.variant) ?? candidates[0];
+    if (bundle === undefined) throw new SerinError('BUNDLE_NO_VARIANT', { detail: `${chosen?.variant} of ${digest}` });
+    return { bundle, slot: slotOf(digest, manifest, requireChoice(manifest, bundle.variant), chosen?.measured) };
+  }
+
+  /** From the journal, or from when the same bundle was installed here: what was measured is not measured again. */
+  #chosenBefore({ manifest: { sha256 } }: UpdateTarget): ChosenVariant | undefined {
+    const { chosen } = this.#record.journal ?? {};
+    if (chosen !== undefined) return chosen;
+    const { committed, trial, previous } = this.#parts.slots.get(this.model);
+    const slot = [committed, trial, previous].find((one) => one?.manifest === sha256);
+    return slot === undefined ? undefined : { variant: slot.variant, measured: slot.measured ?? [] };
+  }
+
+  #choices(target: UpdateTarget, manifest: Manifest): BundleChoice[] {
+    const chosen = this.#chosenBefore(target);
+    return chosen === undefined ? candidatesFor(this.#parts.target, manifest, this.#parts.candidates) : [requireChoice(manifest, chosen.variant)];
+  }
+
+  async #warm(...variants: readonly LoadableBundle[]): Promise<WarmReport> {
+    const report = await this.#parts.runner.warm(...variants);
+    for (const { digest } of variants) this.#loaded.add(digest);
+    this.#parts.log('info', 'bundle warmed', { model: this.model, version: variants[0]?.manifest.version, ...report });
+    return report;
   }
 
   #setActive(slot: Slot | undefined): void {
@@ -517,6 +554,13 @@ export class Updater {
     await settled();
   }
 }
+
+const runningOf = ({ version, manifest, variant, measured }: Slot): NonNullable<ReportedModel['active']> => ({
+  version,
+  manifest,
+  variant,
+  ...(measured === undefined ? {} : { measured }),
+});
 
 async function hasAll(store: BundleStore, slot: Slot | undefined): Promise<boolean> {
   if (slot === undefined) return false;

@@ -5,7 +5,7 @@ import { chunkBytes } from '../limits.ts';
 import { sha256 } from '../digest.ts';
 import { chunkCount, chunkRoot } from './chunks.ts';
 import type { Keyset } from './keyset.ts';
-import { blobsOf, bundleSizeBytes, chooseVariant, describePart, manifest, openManifest, variant, type BundleFile, type Manifest } from './manifest.ts';
+import { blobsOf, bundleSizeBytes, choiceOf, describePart, manifest, openManifest, variant, type BundleFile, type Manifest } from './manifest.ts';
 import { createKeyPair, importSigningKey, signDocument, type SigningKey } from './signing.ts';
 
 const fleet = fleetId.parse('hall');
@@ -96,13 +96,13 @@ describe('the parts of a bundle', () => {
   });
 });
 
-describe('the choice of a variant', () => {
+describe('the files of a variant', () => {
   const withFiles = (...files: Partial<BundleFile>[]): Manifest => ({
     ...bundle,
     files: files.map((change) => ({ ...file, variant: undefined, ...change }) as BundleFile),
   });
 
-  test('follows the preference, and takes the golden vectors of that variant before those of all', () => {
+  test('are its own golden vectors before those of all', () => {
     const made = withFiles(
       { role: 'model', variant: 'fp32', path: 'a' },
       { role: 'model', variant: 'u8s8', path: 'b' },
@@ -110,15 +110,10 @@ describe('the choice of a variant', () => {
       { role: 'golden', variant: 'u8s8', path: 'd' },
       { role: 'profile', path: 'e' },
     );
-    const chosen = chooseVariant(made, ['u8s8', 'fp32']);
-    expect([chosen.variant, chosen.model.path, chosen.golden?.path, chosen.profile?.path]).toEqual(['u8s8', 'b', 'd', 'e']);
-    expect(chooseVariant(made, ['fp32']).golden?.path).toBe('c');
-  });
-
-  test('falls back to what there is, else says so', () => {
-    const made = withFiles({ role: 'model', variant: 'fp32', path: 'a' });
-    expect(chooseVariant(made, ['u8s8', 'fp32']).variant).toBe('fp32');
-    expect(() => chooseVariant(made, ['u8s8'])).toThrow(expect.objectContaining({ code: 'BUNDLE_NO_VARIANT' }));
+    const chosen = choiceOf(made, 'u8s8');
+    expect([chosen?.variant, chosen?.model.path, chosen?.golden?.path, chosen?.profile?.path]).toEqual(['u8s8', 'b', 'd', 'e']);
+    expect(choiceOf(made, 'fp32')?.golden?.path).toBe('c');
+    expect(choiceOf(made, 'w4')).toBeUndefined();
   });
 });
 

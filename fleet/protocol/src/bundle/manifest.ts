@@ -124,24 +124,20 @@ export interface BundleChoice {
   explainer: BundleFile | undefined;
 }
 
-/** The files one target needs: the first variant of its preference that exists, with golden vectors and profile. */
-export function chooseVariant(bundle: Manifest, preference: readonly Variant[]): BundleChoice {
-  for (const wanted of preference) {
-    const model = bundle.files.find((file) => file.role === 'model' && file.variant === wanted);
-    if (model === undefined) continue;
-    const ofRole = (role: BundleFile['role']) =>
-      bundle.files.find((file) => file.role === role && file.variant === wanted) ??
-      bundle.files.find((file) => file.role === role && file.variant === undefined);
-    return {
-      variant: wanted,
-      model,
-      golden: ofRole('golden'),
-      profile: ofRole('profile'),
-      preprocessing: ofRole('preprocessing'),
-      explainer: ofRole('explainer'),
-    };
-  }
-  throw new SerinError('BUNDLE_NO_VARIANT', { detail: `wanted ${preference.join(' or ')}` });
+/** The files that one variant needs: its own golden vectors before those of all, and so with the rest. Undefined where there is no such variant. */
+export function choiceOf({ files }: Manifest, wanted: Variant): BundleChoice | undefined {
+  const model = files.find((file) => file.role === 'model' && file.variant === wanted);
+  if (model === undefined) return undefined;
+  const ofRole = (role: BundleFile['role']) =>
+    files.find((file) => file.role === role && file.variant === wanted) ?? files.find((file) => file.role === role && file.variant === undefined);
+  return {
+    variant: wanted,
+    model,
+    golden: ofRole('golden'),
+    profile: ofRole('profile'),
+    preprocessing: ofRole('preprocessing'),
+    explainer: ofRole('explainer'),
+  };
 }
 
 export const bundleSizeBytes = (bundle: Manifest): number => bundle.files.reduce((sum, file) => sum + file.size, 0);
