@@ -11,7 +11,7 @@ import { devices, samples, windows } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
 import { openTestStore } from '../store/testing.ts';
 import { createIngest, type DriftGauge, type Ingest, type IngestOptions } from './ingest.ts';
-import { addDevices, boot, reportedBytes, sampleBytes, statusBytes, telemetryBytes, testWindow } from './testing.ts';
+import { addDevices, boot, reportedBytes, sampleBytes, statusBytes, telemetryBytes, testWindow, type WindowParts } from './testing.ts';
 import { testHello } from '../testing.ts';
 
 const ada = deviceId.parse('ada');
@@ -70,7 +70,8 @@ const acks = (id: typeof ada) => published.filter(({ topic }) => topic === down(
 
 test('windows are kept once, whole, and acknowledged after that, however often they come', async () => {
   const latencyMs = { alpha: 0.01, offset: 100, counts: [10], zero: 0, count: 10, sum: 73, min: 7.3, max: 7.3 };
-  const window = testWindow({ seq: 3, latencyMs, counters: { run: 30, frames: 31, failed: 1, nonFinite: 2, deadlineMissed: 3, judged: 9, wrong: 4 } });
+  const sketches = { latencyMs, classConfidence: Array.from({ length: 20 }, (_, cell) => cell), embedding: { count: 2, sum: [0.5, -1.25], squares: 1.5 } };
+  const window = testWindow({ seq: 3, ...sketches, counters: { run: 30, frames: 31, failed: 1, nonFinite: 2, deadlineMissed: 3, judged: 9, wrong: 4 } });
   ingest.accept(up(ada, 'tel'), telemetryBytes([window, window, testWindow({ seq: 4 })], 7));
   await ingest.settled();
   ingest.accept(up(ada, 'tel'), telemetryBytes([window]));
@@ -146,6 +147,25 @@ test('malformed, oversized and unknown messages are counted and change nothing e
   expect(lastSeenAt).not.toBeNull();
   expect({ ...before, ...after }).toEqual(before);
   expect(ingest.counts.refused).toBe(28);
+});
+
+test('sketches of more cells than any model has, or of what is no number, are refused; of another number of classes they are kept as they came', async () => {
+  const zeros = (length: number): number[] => Array.from({ length }, () => 0);
+  const hostile: WindowParts[] = [
+    { classConfidence: zeros(1001) },
+    { classConfidence: [-1] },
+    { classConfidence: [0.5] },
+    { embedding: { count: 1, sum: zeros(257), squares: 1 } },
+    { embedding: { count: 1, sum: [], squares: 1 } },
+    { embedding: { count: 1, sum: [Number.NaN], squares: 1 } },
+    { embedding: { count: 1, sum: [Infinity], squares: 1 } },
+    { embedding: { count: 1, sum: [1], squares: -1 } },
+  ];
+  for (const parts of hostile) ingest.accept(up(ada, 'tel'), telemetryBytes([testWindow(parts)]));
+  ingest.accept(up(ada, 'tel'), telemetryBytes([testWindow({ seq: 9, classConfidence: zeros(1000) })]));
+  await ingest.settled();
+  expect(ingest.counts.refused).toBe(hostile.length);
+  expect(acks(ada)).toEqual([['b1', 9]]);
 });
 
 test('one message that the database refuses does not hold up those of others', async () => {
