@@ -11,10 +11,11 @@ export interface Cost {
 }
 
 /** An element of four dimensions is also brought into the order that 8-bit kernels want, channels last. */
-const conversion = { quantise: 0.15, dequantise: 0.14, reorder: 0.07 };
+const conversion = { quantise: 0.15, dequantise: 0.14, reorder: 0.07, call: 1500 };
 
-export const quantiseCost = (dims: readonly number[]): number => elementCount(dims) * (conversion.quantise + (dims.length === 4 ? conversion.reorder : 0));
-export const dequantiseCost = (dims: readonly number[]): number => elementCount(dims) * (conversion.dequantise + (dims.length === 4 ? conversion.reorder : 0));
+const converted = (dims: readonly number[], each: number): number => elementCount(dims) * (each + (dims.length === 4 ? conversion.reorder : 0)) + conversion.call;
+export const quantiseCost = (dims: readonly number[]): number => converted(dims, conversion.quantise);
+export const dequantiseCost = (dims: readonly number[]): number => converted(dims, conversion.dequantise);
 
 /** An element of the output, or of the input where that is larger. */
 const perElement: Readonly<Record<string, Cost>> = {
@@ -28,10 +29,10 @@ const perElement: Readonly<Record<string, Cost>> = {
   Softmax: { float: 0.62, bytes: 2.66 },
   AveragePool: { float: 0.24, bytes: 0.2 },
   GlobalAveragePool: { float: 0.2, bytes: 0.06 },
-  MaxPool: { float: 0.24, bytes: 0.1 },
+  MaxPool: { float: 0.24, bytes: 3.3 },
   Concat: { float: 0.15, bytes: 0.1 },
   Where: { float: 0.2, bytes: 0.3 },
-  Resize: { float: 0.32, bytes: 0.15 },
+  Resize: { float: 0.32, bytes: 0.95 },
   Slice: { float: 0.15, bytes: 0.05 },
   Split: { float: 0.15, bytes: 0.05 },
   Transpose: { float: 0.18, bytes: 0.07 },
@@ -46,40 +47,47 @@ const fusedShare = 0.3;
 const smallerShare = 0.85;
 
 /** A start of a kernel, whatever it does. */
-const perCall = 500;
+const perCall = 1000;
+const convCall: Cost = { float: 3000, bytes: 5000 };
+/** An 8-bit product with a number a channel goes pixel by pixel. */
+const perPixel = 27;
 
 /** What a node takes in float and with 8 bits; `follows`: the operator whose result it alone reads. */
 export function costOf(node: Node, candidate: Candidate, facts: Facts, follows: string | undefined): Cost {
-  const sizes = [...node.inputs, ...node.outputs].map((name) => elementCount(facts.type(name)?.dims ?? [0]));
-  const outputs = elementCount(facts.type(node.outputs[0] ?? '')?.dims ?? []);
-  if (candidate.kind === 'product') return productCost(node, facts, outputs);
-  if (candidate.kind === 'weighted') {
-    const { float, bytes } = productCost(node, facts, outputs);
-    return { float, bytes: Math.min(bytes, float * smallerShare) };
-  }
-  const elements = Math.max(...sizes.slice(0, 1), outputs);
+  const dims = facts.type(node.outputs[0] ?? '')?.dims ?? [];
+  if (candidate.kind === 'product') return matrixCost(node, facts, elementCount(dims));
+  if (candidate.kind === 'weighted') return node.operator === 'Conv' ? convCost(node, facts, dims) : smaller(matrixCost(node, facts, elementCount(dims)));
+  const elements = Math.max(elementCount(facts.type(node.inputs[0] ?? '')?.dims ?? []), elementCount(dims));
   const { float, bytes } = perElement[node.operator] ?? { float: 0, bytes: 0 };
   const share = follows === 'Conv' && fusedWithConv.has(node.operator) ? fusedShare : 1;
   const isFree = candidate.kind === 'rescale' || (candidate.kind === 'clip' && follows !== undefined);
-  return { float: elements * float * share + (float > 0 ? perCall : 0), bytes: isFree ? 0 : elements * bytes + (bytes > 0 ? perCall : 0) };
+  const pixels = candidate.kind === 'kernel' && isByChannel(node, facts) ? (elements / (dims[1] ?? 1)) * perPixel : 0;
+  return { float: elements * float * share + (float > 0 ? perCall : 0), bytes: isFree ? 0 : Math.max(pixels, elements * bytes) + (bytes > 0 ? perCall : 0) };
 }
 
-function productCost(node: Node, facts: Facts, outputs: number): Cost {
-  if (node.operator !== 'Conv') {
-    const dims = facts.type(node.inputs[0] ?? '')?.dims ?? [];
-    const depth = dims.at(-1) ?? 1;
-    return { float: outputs * depth * 0.018 + perCall, bytes: outputs * (depth * 0.0045 + 0.1) + perCall };
-  }
-  const [, perGroup = 1, ...kernel] = facts.type(node.inputs[1] ?? '')?.dims ?? [];
+const smaller = ({ float, bytes }: Cost): Cost => ({ float, bytes: Math.min(bytes, float * smallerShare) });
+
+/** Whether one side is a picture and the other a number for each of its channels. */
+function isByChannel(node: Node, facts: Facts): boolean {
+  const sides = node.inputs.map((name) => facts.type(name)?.dims ?? []);
+  return sides.length === 2 && sides.every((dims) => dims.length === 4) && sides.some(([, , height, width]) => height === 1 && width === 1);
+}
+
+function matrixCost(node: Node, facts: Facts, outputs: number): Cost {
+  const depth = facts.type(node.inputs[0] ?? '')?.dims.at(-1) ?? 1;
+  return { float: outputs * depth * 0.018 + perCall, bytes: outputs * (depth * 0.0045 + 0.1) + perCall };
+}
+
+function convCost(node: Node, facts: Facts, dims: readonly number[]): Cost {
+  const outputs = elementCount(dims);
+  const [channels = 1, perGroup = 1, ...kernel] = facts.type(node.inputs[1] ?? '')?.dims ?? [];
   const taps = elementCount(kernel);
   const depth = perGroup * taps;
+  const withCall = ({ float, bytes }: Cost): Cost => ({ float: float + convCall.float, bytes: bytes + convCall.bytes });
   const group = numberAttribute(node, 'group', 1);
-  if (group > 1) {
-    // Blocked float kernels are good at depthwise convolution, 8-bit ones less so.
-    const rates = perGroup === 1 ? { float: 0.028, bytes: 0.055 } : { float: 0.022, bytes: 0.015 };
-    return { float: outputs * depth * rates.float + perCall, bytes: outputs * depth * rates.bytes + perCall };
-  }
-  const channels = facts.type(node.inputs[1] ?? '')?.dims[0] ?? 1;
-  const gather = taps > 1 ? (taps * 2) / channels : 0;
-  return { float: outputs * depth * (perGroup < 8 ? 0.04 : 0.0178) + perCall, bytes: outputs * (depth * 0.0042 + 0.1 + gather) + perCall };
+  // Blocked float kernels are good at depthwise convolution, 8-bit ones only at that of many channels.
+  if (group > 1 && perGroup === 1) return withCall({ float: outputs * depth * 0.028, bytes: (outputs / channels) * taps * (1 + 0.034 * channels) });
+  if (group > 1) return withCall(smaller({ float: outputs * depth * 0.022, bytes: outputs * depth * 0.015 }));
+  const gathered = taps > 1 ? (taps * 2) / channels : 0;
+  return withCall(smaller({ float: outputs * depth * (perGroup < 8 ? 0.04 : 0.0178), bytes: outputs * (depth * 0.0042 + 0.1 + gathered) }));
 }
