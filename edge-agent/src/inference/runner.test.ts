@@ -40,7 +40,7 @@ const isAlive = (pid: number): boolean => {
   }
 };
 
-test('frames run in another process; windows and samples come over, and none is lost at a swap or at the end', async () => {
+test('frames run in another process; windows and samples come over, and none is lost while variants are tried, at a swap or at the end', async () => {
   const { runner, windows, samples } = await bench();
   runner.configure({ windowMs: 500, samplesPerWindow: 2 });
   const [first, second] = [await stubbornBundle(1, washer), await stubbornBundle(2, nut)];
@@ -48,7 +48,16 @@ test('frames run in another process; windows and samples come over, and none is 
   expect(await runner.warm(first)).toMatchObject({ variant: 'fp32', measured: [figures] });
   await runner.activate(first.digest);
   await expect.poll(() => windows.length, { timeout: 20_000 }).toBeGreaterThan(2);
-  await runner.warm(second);
+  const broken = { ...second, variant: 'w8' as const, modelBytes: () => Promise.resolve(Uint8Array.of(1, 2, 3)) };
+  expect(await runner.warm(broken, { ...second, variant: 'u8s8' }, second)).toMatchObject({
+    // Equally fast: the exact one.
+    variant: 'fp32',
+    measured: [
+      { variant: 'w8', code: 'MODEL_LOAD_FAILED' },
+      { variant: 'u8s8', ...figures },
+      { variant: 'fp32', ...figures },
+    ],
+  });
   await runner.activate(second.digest);
   await runner.drop(first.digest);
   await expect.poll(() => windows.filter(({ version }) => version === 2).length, { timeout: 20_000 }).toBeGreaterThan(1);
