@@ -6,7 +6,7 @@ import { renderBin } from '@serin/inference/bin-scene/render';
 import type { Detection, Part } from '@serin/inference/detections';
 import { seededRandom, shuffle, type Random } from '@serin/inference/random';
 import { averagePrecision, evaluateDetections } from './detection.ts';
-import type { DetectedFrame } from './judged-detections.ts';
+import type { DetectedFrame } from './detection-schemes.ts';
 import { overlap } from './overlap.ts';
 
 const washer = 0;

@@ -1,5 +1,6 @@
+import { judgeDetections, type DetectedFrame } from './detection-schemes.ts';
 import type { Metrics } from './judged.ts';
-import { judgeDetections, precisionOver, type DetectedFrame } from './judged-detections.ts';
+import { precisionOver } from './precision-curve.ts';
 import { everyRow } from './ranking.ts';
 
 export interface Spread {
@@ -34,7 +35,7 @@ export const averagePrecision = (hits: readonly { readonly score: number; readon
 
 /** Judges detections over all frames. Detections should reach down to small scores, or average precision is cut short. */
 export function evaluateDetections(frames: readonly DetectedFrame[]): DetectionEvaluation {
-  const { metrics, classes, right } = judgeDetections({ frames });
+  const { metrics, classes, right } = judgeDetections(frames);
   const once = everyRow(frames.length);
   const value = (name: keyof Metrics, from: Metrics = metrics): number => from[name]?.(once) ?? Number.NaN;
   return {

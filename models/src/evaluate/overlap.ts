@@ -3,13 +3,22 @@ import { turnBetween, type Detection, type Part } from '@serin/inference/detecti
 
 type Point = readonly [x: number, y: number];
 
-/** Corners of the box of a part of this kind, counter-clockwise as the picture's axes turn. */
-function corners(label: number, x: number, y: number, angle: number): Point[] {
-  const { length, width } = partKinds[label] ?? { length: 0, width: 0 };
-  const alongX = (Math.cos(angle) * length) / 2;
-  const alongY = (Math.sin(angle) * length) / 2;
-  const acrossX = (-Math.sin(angle) * width) / 2;
-  const acrossY = (Math.cos(angle) * width) / 2;
+/** A rectangle by its centre, its extents along its own axes, and how far these are turned. */
+export interface Box {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+  /** Radians from x towards y. */
+  readonly angle: number;
+}
+
+/** Counter-clockwise as the picture's axes turn. */
+function cornersOf({ x, y, width, height, angle }: Box): Point[] {
+  const alongX = (Math.cos(angle) * width) / 2;
+  const alongY = (Math.sin(angle) * width) / 2;
+  const acrossX = (-Math.sin(angle) * height) / 2;
+  const acrossY = (Math.cos(angle) * height) / 2;
   return [
     [x - alongX - acrossX, y - alongY - acrossY],
     [x + alongX - acrossX, y + alongY - acrossY],
@@ -49,15 +58,23 @@ function clip(subject: readonly Point[], clipper: readonly Point[]): readonly Po
   return kept;
 }
 
+/** Intersection over union; 0 where there is nothing to share. */
+export function boxOverlap(one: Box, other: Box): number {
+  // Most pairs of a frame are far apart, and that is cheap to see.
+  const reach = (Math.hypot(one.width, one.height) + Math.hypot(other.width, other.height)) / 2;
+  if (Math.hypot(one.x - other.x, one.y - other.y) >= reach) return 0;
+  const shared = polygonArea(clip(cornersOf(one), cornersOf(other)));
+  return shared === 0 ? 0 : shared / (one.width * one.height + other.width * other.height - shared);
+}
+
 /**
- * Intersection over union of the oriented boxes of a detection and a part, which both have the kind's dimensions.
- * A detection turned by the part's symmetry is the same detection.
+ * The same of the boxes of a detection and a part, which both have the kind's dimensions. A detection turned by the part's
+ * symmetry is the same detection.
  */
 export function overlap(detection: Detection, part: Part): number {
-  if (detection.label !== part.label) return 0;
-  const symmetry = partKinds[part.label]?.symmetry ?? 1;
-  const angle = part.angle + turnBetween(part.angle, detection.angle, symmetry);
-  const truth = corners(part.label, part.x, part.y, part.angle);
-  const shared = polygonArea(clip(corners(part.label, detection.x, detection.y, angle), truth));
-  return shared / (2 * polygonArea(truth) - shared);
+  const kind = partKinds[part.label];
+  if (kind === undefined || detection.label !== part.label) return 0;
+  const size = { width: kind.length, height: kind.width };
+  const angle = part.angle + turnBetween(part.angle, detection.angle, kind.symmetry);
+  return boxOverlap({ ...size, x: detection.x, y: detection.y, angle }, { ...size, x: part.x, y: part.y, angle: part.angle });
 }
