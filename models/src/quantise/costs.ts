@@ -13,7 +13,8 @@ export interface Cost {
 /** An element of four dimensions is also brought into the order that 8-bit kernels want, channels last. */
 const conversion = { quantise: 0.15, dequantise: 0.14, reorder: 0.07, call: 1500 };
 
-const converted = (dims: readonly number[], each: number): number => elementCount(dims) * (each + (dims.length === 4 ? conversion.reorder : 0)) + conversion.call;
+const converted = (dims: readonly number[], each: number): number =>
+  elementCount(dims) * (each + (dims.length === 4 ? conversion.reorder : 0)) + conversion.call;
 export const quantiseCost = (dims: readonly number[]): number => converted(dims, conversion.quantise);
 export const dequantiseCost = (dims: readonly number[]): number => converted(dims, conversion.dequantise);
 
@@ -52,13 +53,26 @@ const convCall: Cost = { float: 3000, bytes: 5000 };
 /** An 8-bit product with a number a channel goes pixel by pixel. */
 const perPixel = 27;
 
-/** What a node takes in float and with 8 bits; `follows`: the operator whose result it alone reads. */
-export function costOf(node: Node, candidate: Candidate, facts: Facts, follows: string | undefined): Cost {
+export interface Beside {
+  /** The operator whose result the node alone reads. */
+  readonly follows: string | undefined;
+  /** Operators that read its result. */
+  readonly readers: readonly string[];
+}
+
+/** These want the channels where they were, so that the runtime leaves them there for the pooling before them, whose kernel for that is a slow one. */
+const movers: ReadonlySet<string> = new Set(['Reshape', 'Flatten', 'Squeeze', 'Unsqueeze', 'Transpose', 'Slice', 'Gather', 'DepthToSpace']);
+const pooledLast = 0.15;
+
+/** What a node takes in float and with 8 bits. */
+export function costOf(node: Node, candidate: Candidate, facts: Facts, { follows, readers }: Beside): Cost {
   const dims = facts.type(node.outputs[0] ?? '')?.dims ?? [];
   if (candidate.kind === 'product') return matrixCost(node, facts, elementCount(dims));
   if (candidate.kind === 'weighted') return node.operator === 'Conv' ? convCost(node, facts, dims) : smaller(matrixCost(node, facts, elementCount(dims)));
   const elements = Math.max(elementCount(facts.type(node.inputs[0] ?? '')?.dims ?? []), elementCount(dims));
-  const { float, bytes } = perElement[node.operator] ?? { float: 0, bytes: 0 };
+  const { float, bytes: usual } = perElement[node.operator] ?? { float: 0, bytes: 0 };
+  const isLast = node.operator === 'MaxPool' && readers.length > 0 && !readers.some((reader) => movers.has(reader));
+  const bytes = isLast ? pooledLast : usual;
   const share = follows === 'Conv' && fusedWithConv.has(node.operator) ? fusedShare : 1;
   const isFree = candidate.kind === 'rescale' || (candidate.kind === 'clip' && follows !== undefined);
   const pixels = candidate.kind === 'kernel' && isByChannel(node, facts) ? (elements / (dims[1] ?? 1)) * perPixel : 0;

@@ -137,7 +137,7 @@ function chooseNodes({ facts, nodes, stage, makers, readers, outputs }: Context,
       places.set(node, place);
       const maker = makers.get(node.inputs[0] ?? '');
       const follows = readers.get(node.inputs[0] ?? '')?.length === 1 ? maker?.operator : undefined;
-      const cost = costOf(node, one, facts, follows);
+      const cost = costOf(node, one, facts, { follows, readers: (readers.get(node.outputs[0] ?? '') ?? []).map(({ operator }) => operator) });
       flow.edge(flow.source, place, cost.float);
       flow.edge(place, flow.sink, cost.bytes);
     }
