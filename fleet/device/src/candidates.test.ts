@@ -74,6 +74,12 @@ describe('the best of what was measured', () => {
     expect(bestOf([timed('w4', 10), timed('u8s8', 10), timed('fp32', 12)])).toBe('u8s8');
   });
 
+  test('is not one that was faster in so few rounds that it may have been chance', () => {
+    const measured = [timed('u8s8', 10), timed('fp32', 12)];
+    expect(bestOf(measured, (one, other) => (one === 'u8s8' && other === 'fp32' ? 0.7 : 0.3))).toBe('fp32');
+    expect(bestOf(measured, (one, other) => (one === 'u8s8' && other === 'fp32' ? 0.8 : 0.2))).toBe('u8s8');
+  });
+
   test('is never one that failed, and none where all did', () => {
     expect(bestOf([{ ...timed('u8s8', 1), code: 'GOLDEN_MISMATCH' }, timed('fp32', 50)])).toBe('fp32');
     expect(bestOf([{ variant: 'fp32', bytes: 1, code: 'MODEL_LOAD_FAILED' }])).toBeUndefined();

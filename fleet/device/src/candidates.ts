@@ -59,13 +59,19 @@ export function candidatesFor(target: Target, bundle: Manifest, { allowed, count
 /** Who is so little slower than the fastest is as fast: a page's clock has ticks of a tenth of a millisecond. */
 const slowerShareMax = 0.03;
 const slowerMsMax = 0.1;
+/** And who is only now and then slower is not slower: so many of the rounds at least must say so. */
+const roundsLostMin = 0.75;
 const exactFirst: readonly Variant[] = ['fp32', 'fp16', 'w8', 'u8u8', 'u8s8', 'dyn8', 'w4'];
 
+/** Share of the rounds, measured turn about, in which one variant was faster than another. */
+export type RoundsWon = (one: Variant, other: Variant) => number;
+
 /** Of those that are as fast as the fastest the most exact one: nothing is given up for noise. Undefined where none may serve. */
-export function bestOf(measured: readonly MeasuredVariant[]): Variant | undefined {
+export function bestOf(measured: readonly MeasuredVariant[], roundsWon: RoundsWon = () => 1): Variant | undefined {
   const able = measured.flatMap(({ variant: name, code, p50Ms }) => (code === undefined && p50Ms !== undefined ? [{ name, p50Ms }] : []));
-  const fastest = Math.min(...able.map(({ p50Ms }) => p50Ms));
-  const limit = Math.max(fastest * (1 + slowerShareMax), fastest + slowerMsMax);
-  const fast = able.filter(({ p50Ms }) => p50Ms <= limit).map(({ name }) => name);
+  const [fastest] = able.toSorted((one, other) => one.p50Ms - other.p50Ms);
+  if (fastest === undefined) return undefined;
+  const limitMs = Math.max(fastest.p50Ms * (1 + slowerShareMax), fastest.p50Ms + slowerMsMax);
+  const fast = able.filter(({ name, p50Ms }) => p50Ms <= limitMs || roundsWon(fastest.name, name) < roundsLostMin).map(({ name }) => name);
   return exactFirst.find((name) => fast.includes(name));
 }
