@@ -35,6 +35,8 @@ export function createGraphBuilder(name: string, reserved: Iterable<string> = []
 
   const append = (node: Node): void => {
     for (const output of node.outputs) taken.add(output);
+    // Nodes that are added are called after their output, and no two may have the same name.
+    taken.add(node.name);
     nodes.push(node);
   };
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
+import { createGraphBuilder } from '../onnx/builder.ts';
 import { checkModel } from '../onnx/check.ts';
 import { elementValues } from '../onnx/element-values.ts';
 import { floats, int, ints, longs, scalar, type Model } from '../onnx/graph.ts';
@@ -110,4 +111,13 @@ test('other domains, other types and inner graphs stay as they are', async () =>
   expect(report.left.find(({ node }) => node === 'rows')?.reason).toBe('type');
   const x = normals(4, [4, 64]);
   expect(sqnrDb(await outputOf(withDomain, x), await outputOf(half, x))).toBeGreaterThan(50);
+});
+
+test('more nodes can be added behind a model whose nodes are called otherwise than their outputs', () => {
+  const { model: half } = toHalfPrecision(convolutional());
+  const builder = createGraphBuilder('more');
+  for (const node of half.graph.nodes) builder.append(node);
+  for (const operator of ['Relu', 'Conv', 'Cast', 'Gemm']) builder.add(operator, ['y']);
+  const names = builder.finish().nodes.map(({ name }) => name);
+  expect(new Set(names).size).toBe(names.length);
 });

@@ -1,0 +1,85 @@
+import { openSession, runtimeTensor, type Session } from '../../onnx/session.ts';
+import type { Examples } from './cases.ts';
+
+export interface Contender {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+export interface Speed {
+  readonly p50Ms: number;
+  /** How often as fast as the first contender: the median over rounds of the ratios within a round. */
+  readonly timesFirst: number;
+}
+
+export const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+
+const feedsOf = (example: Examples[number]) =>
+  Object.fromEntries(Object.entries(example).map(([name, { type, data, dims }]) => [name, runtimeTensor(type, data, dims)]));
+
+const roundMs = 25;
+
+/** Turn by turn, so that what else the machine does falls on all of them. */
+export async function compareSpeeds(contenders: readonly Contender[], examples: Examples, rounds: number, threads: number): Promise<Speed[]> {
+  const sessions: Session[] = [];
+  try {
+    for (const { bytes } of contenders) sessions.push(await openSession(bytes, { threads }));
+    const feeds = examples.slice(0, 4).map(feedsOf);
+    const timed = async (session: Session, times: number): Promise<number> => {
+      const began = performance.now();
+      for (let done = 0; done < times; done += 1) await session.run(feeds[done % feeds.length] as (typeof feeds)[number]);
+      return (performance.now() - began) / times;
+    };
+    const times: number[] = [];
+    for (const session of sessions) {
+      await timed(session, 3);
+      times.push(Math.max(1, Math.round(roundMs / (await timed(session, 3)))));
+    }
+    const found: number[][] = sessions.map(() => []);
+    for (let round = 0; round < rounds; round += 1) {
+      for (const [index, session] of sessions.entries()) found[index]?.push(await timed(session, times[index] ?? 1));
+    }
+    const [first = []] = found;
+    return found.map((all) => ({ p50Ms: median(all), timesFirst: median(all.map((ms, round) => (first[round] ?? Number.NaN) / ms)) }));
+  } finally {
+    for (const session of sessions) void session.release();
+  }
+}
+
+/** Power of the first model's outputs over that of the difference, in decibels; the worst of the outputs. */
+export async function compareOutputs(contenders: readonly Contender[], examples: Examples, threads: number): Promise<number[]> {
+  const results: Record<string, Float32Array>[][] = [];
+  for (const { bytes } of contenders) {
+    const session = await openSession(bytes, { threads });
+    const outputs: Record<string, Float32Array>[] = [];
+    for (const example of examples) {
+      const made = await session.run(feedsOf(example));
+      outputs.push(Object.fromEntries(Object.entries(made).map(([name, { data }]) => [name, Float32Array.from(data as Float32Array)])));
+    }
+    await session.release();
+    results.push(outputs);
+  }
+  const [wanted = []] = results;
+  return results.map((found) => {
+    const names = Object.keys(wanted[0] ?? {});
+    return Math.min(
+      ...names.map((name) =>
+        sqnrOf(
+          wanted.map((each) => each[name] ?? []),
+          found.map((each) => each[name] ?? []),
+        ),
+      ),
+    );
+  });
+}
+
+function sqnrOf(wanted: readonly ArrayLike<number>[], found: readonly ArrayLike<number>[]): number {
+  let [signal, noise] = [0, 0];
+  wanted.forEach((values, example) => {
+    for (let index = 0; index < values.length; index += 1) {
+      signal += (values[index] ?? 0) ** 2;
+      noise += ((values[index] ?? 0) - (found[example]?.[index] ?? Number.NaN)) ** 2;
+    }
+  });
+  return 10 * Math.log10(signal / noise);
+}
