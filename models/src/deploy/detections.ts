@@ -83,15 +83,29 @@ export function withDetections(original: Model, options: DetectionOptions): Mode
     const raw = add('Unsqueeze', [best, whole([2])]);
     const used = add('Greater', [raw, number(0)]);
     const angle = scored.angles === undefined ? add('Mul', [label, number(0)]) : look(scored.angles, 1);
-    const table = add('Concat', [label, x, y, angle, cooled(raw, temperature, tools)], { axis: int(2) });
-    const padded = (value: string): string => (count === rows ? value : add('Pad', [value, whole([0, 0, 0, 0, rows - count, 0])]));
-    output(detectionsOutput, 'float32', [found.batch, rows, detectionFields], padded(add('Where', [used, table, number(0)])));
+    const score = cooled(raw, temperature, tools);
+    const spare = rows - count;
+    writeDetections({ label, x, y, angle, score }, used, [found.batch, rows], tools, spare);
     if (options.boxes !== true) return;
     const [halfW, halfH] = [add('Mul', [w, number(0.5 / scaleX)]), add('Mul', [h, number(0.5 / scaleY)])];
     const corners = add('Concat', [add('Sub', [x, halfW]), add('Sub', [y, halfH]), add('Add', [x, halfW]), add('Add', [y, halfH])], { axis: int(2) });
-    output(boxesOutput, 'float32', [found.batch, rows, 4], padded(add('Where', [used, corners, number(0)])));
+    output(boxesOutput, 'float32', [found.batch, rows, 4], filledUp(add('Where', [used, corners, number(0)]), spare, tools));
   });
 }
+
+/** Columns [N, rows, 1] of detections, best first. */
+export type DetectionColumns = Readonly<Record<'label' | 'x' | 'y' | 'angle' | 'score', string>>;
+
+/** Makes them the output `detections`; rows that are not used are zero, and so are spare ones after them. */
+export function writeDetections(columns: DetectionColumns, used: string, [batch, rows]: readonly [Dimension, number], tools: GraphTools, spare = 0): void {
+  const { label, x, y, angle, score } = columns;
+  const table = tools.add('Concat', [label, x, y, angle, score], { axis: int(2) });
+  const kept = tools.add('Where', [used, table, tools.number(0)]);
+  tools.output(detectionsOutput, 'float32', [batch, rows, detectionFields], filledUp(kept, spare, tools));
+}
+
+const filledUp = (value: string, spare: number, { add, whole }: GraphTools): string =>
+  spare === 0 ? value : add('Pad', [value, whole([0, 0, 0, 0, spare, 0])]);
 
 /** The score before the temperature that is this one after it. */
 function rawScore(score: number, temperature: number): number {

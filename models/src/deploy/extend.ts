@@ -14,6 +14,7 @@ import {
 } from '../onnx/graph.ts';
 import { removeDeadCode } from '../onnx/passes/remove-dead-code.ts';
 import { createNames, renameReads } from '../onnx/scope.ts';
+import { nameNodes } from '../quantise/prepare.ts';
 
 /** Writes nodes after those a model has. */
 export interface GraphTools {
@@ -79,7 +80,7 @@ export function extendModel(model: Model, { stem, makes, keep = () => true }: Ex
     },
   };
   write(tools);
-  return removeDeadCode(checkModel({ ...model, graph: { ...graph, nodes: withoutCopies(nodes, outputs), initialisers, outputs } }));
+  return removeDeadCode(checkModel({ ...model, graph: nameNodes({ ...graph, nodes: withoutCopies(nodes, outputs), initialisers, outputs }) }));
 }
 
 /** A value that only becomes an output takes the output's name, and the copy goes. */

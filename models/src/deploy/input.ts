@@ -5,6 +5,7 @@ import { floats, int, ints, longs, numbersAttribute, scalar, text, type Attribut
 import { removeDeadCode } from '../onnx/passes/remove-dead-code.ts';
 import { upgradeOpset } from '../onnx/passes/upgrade-opset.ts';
 import { createNames, renameReads, valuesRead } from '../onnx/scope.ts';
+import { nameNodes } from '../quantise/prepare.ts';
 import { foldColours, type Colours, type Folded } from './first-layer.ts';
 
 export const imageInput = 'image';
@@ -213,7 +214,7 @@ function assemble(model: Model, picture: Picture, placed: Placed, options: Image
   const renamed = new Map([[picture.name, front.value]]);
   const inputs = graph.inputs.map((input) => (input.name === picture.name ? entry : input));
   const nodes = [...front.nodes, ...graph.nodes.map((node) => renameReads(node, renamed))];
-  return removeDeadCode(checkModel({ ...model, graph: { ...graph, inputs, nodes, initialisers: front.initialisers } }));
+  return removeDeadCode(checkModel({ ...model, graph: nameNodes({ ...graph, inputs, nodes, initialisers: front.initialisers }) }));
 }
 
 /** Bytes as long as they are only picked; floats with the channels first after that. */

@@ -7,8 +7,8 @@ import { confidenceStatistic } from '@serin/inference/records';
 import type { BundlePart, Variant } from '@serin/protocol/bundle/manifest';
 import type { Profile } from '@serin/protocol/bundle/profile';
 
-import { runtimeTensor, type Session } from '../../onnx/session.ts';
-import { makeGolden } from '../../package/golden.ts';
+import type { Session } from '../../onnx/session.ts';
+import { chooseGolden, type NamedTensors } from '../../package/golden.ts';
 import { fittingWindow, makeProfile, type ReferenceAnswers } from '../../package/profile.ts';
 import { jsonBytes, type TrainedVersion } from '../../package/version.ts';
 import type { BinSample } from './data.ts';
@@ -37,15 +37,8 @@ export interface PackOptions {
   readonly random: Random;
 }
 
-/** In pixels, radians and scores alike. Different kernels add floats in another order, no more. */
-const floatTolerance = 0.02;
-/** With 7-bit weights all integer sums are exact; only the rounding of activations may differ, by one step of 255. */
-const byteTolerance = 0.25;
 /** Noise does not compress, so each frame costs a bundle 64 KiB. */
 const goldenFrames = 4;
-const goldenTriesMax = 60;
-/** A golden frame changed by one grey level here and there must still be answered alike. */
-const disturbances = 3;
 
 export async function packVersion(options: PackOptions): Promise<Pick<TrainedVersion, 'files' | 'task' | 'labels' | 'inputs' | 'outputs'>> {
   const { variants, reference, framesPerWindow, random } = options;
@@ -67,46 +60,19 @@ export async function packVersion(options: PackOptions): Promise<Pick<TrainedVer
 /** The model files and, for each, golden vectors made by itself. */
 export async function packModels(variants: readonly BuiltVariant[], random: Random): Promise<BundlePart[]> {
   const files: BundlePart[] = [];
-  for (const { variant, bytes, session } of variants) {
-    const tolerance = variant === 'fp32' ? floatTolerance : byteTolerance;
-    const frames = await goldenFramesOf(session, tolerance, random);
-    const golden = await makeGolden(
-      session,
-      frames.map((pixels) => ({ [frameInput]: frameTensor(pixels) })),
-      tolerance,
-    );
+  for (const { variant, bytes } of variants) {
+    const golden = await chooseGolden({ model: bytes, variant, candidates: goldenCandidates(random), count: goldenFrames, random: random.fork('disturb') });
     files.push({ role: 'model', variant, path: `model.${variant}.onnx`, bytes });
     files.push({ role: 'golden', variant, path: `golden.${variant}.json`, bytes: jsonBytes(golden) });
   }
   return files;
 }
 
-/**
- * Detections jump: two scores that are nearly equal may change places on another machine. So golden frames show few
- * parts, and only those are taken whose answer outlasts small disturbances.
- */
-async function goldenFramesOf(session: Session, tolerance: number, random: Random): Promise<Uint8Array[]> {
+/** An empty bin, then some with few parts: the more there are, the sooner two scores are about to change places. */
+function* goldenCandidates(random: Random): Generator<NamedTensors> {
   const source = random.fork('frames');
-  const frames: Uint8Array[] = [new Uint8Array(frameBytes)];
-  for (let tries = 0; frames.length < goldenFrames && tries < goldenTriesMax; tries += 1) {
-    const { pixels } = renderBin(source, designLight, undefined, 1 + (tries % 3));
-    if (await isSteady(session, pixels, tolerance / 2, source)) frames.push(pixels);
-  }
-  return frames;
-}
-
-async function isSteady(session: Session, pixels: Uint8Array, tolerance: number, random: Random): Promise<boolean> {
-  const answer = async (frame: Uint8Array): Promise<Float32Array> => {
-    const { type, data, dims } = frameTensor(frame);
-    return (await session.run({ [frameInput]: runtimeTensor(type, data, dims) }))[detectionsOutput]?.data as Float32Array;
-  };
-  const expected = await answer(pixels);
-  for (let run = 0; run < disturbances; run += 1) {
-    const disturbed = pixels.map((value) => (random.bits() < 2 ** 26 ? value ^ 1 : value));
-    const found = await answer(disturbed);
-    if (!expected.every((value, index) => Math.abs(value - (found[index] ?? Number.NaN)) <= tolerance)) return false;
-  }
-  return true;
+  yield { [frameInput]: frameTensor(new Uint8Array(frameBytes)) };
+  for (let parts = 0; ; parts += 1) yield { [frameInput]: frameTensor(renderBin(source, designLight, undefined, 1 + (parts % 3)).pixels) };
 }
 
 async function profileOf(session: Session, reference: ReferenceFrames, framesPerWindow: number, random: Random): Promise<Profile> {

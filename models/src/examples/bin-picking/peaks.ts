@@ -1,9 +1,10 @@
 import { partKinds } from '@serin/inference/bin-scene/parameters';
-import { detectionFields } from '@serin/inference/detections';
 
-import { createGraphBuilder } from '../../onnx/builder.ts';
-import { floats, int, ints, longs, scalar, type Model } from '../../onnx/graph.ts';
-import { cellCount, cellSize, detectionRows, detectionsOutput, gridWidth, heatName, poseFields, poseName } from './network.ts';
+import { detectionsOutput, writeDetections } from '../../deploy/detections.ts';
+import { extendModel } from '../../deploy/extend.ts';
+import { keepEmbedding } from '../../deploy/heads.ts';
+import { int, ints, type Model } from '../../onnx/graph.ts';
+import { cellCount, cellSize, detectionRows, gridWidth, heatName, poseFields, poseName } from './network.ts';
 
 /** Peaks below this are noise; their rows are zero. */
 export const scoreFloor = 0.1;
@@ -20,43 +21,34 @@ const cellTable = Float32Array.from({ length: 2 * cellCount }, (_, index) => {
  * The last step of a deployed model; gradients do not go through it.
  */
 export function withPeakPicking(model: Model): Model {
-  const { graph } = model;
-  const builder = createGraphBuilder(graph.name);
-  for (const { name, type, dims } of graph.inputs) builder.input(name, type, dims);
-  for (const [name, tensor] of graph.initialisers) builder.constant(tensor, name);
-  for (const node of graph.nodes) builder.append(node);
-  const add = (operator: string, inputs: readonly string[], attributes = {}): string => builder.add(operator, inputs, attributes);
-  const whole = (values: readonly number[]): string => builder.constant(longs(values), builder.fresh('longs'));
-  const number = (value: number): string => builder.constant(scalar(value), builder.fresh('number'));
+  return extendModel(model, { stem: 'peaks', makes: [detectionsOutput], keep: keepEmbedding }, (tools) => {
+    const { add, whole, number, split, several } = tools;
+    const warmth = add('Sigmoid', [heatName]);
+    const around = add('MaxPool', [warmth], { kernel_shape: ints([3, 3]), strides: ints([1, 1]), pads: ints([1, 1, 1, 1]) });
+    const peaks = add('Where', [add('Equal', [warmth, around]), warmth, number(0)]);
+    const [scores = '', places = ''] = several('TopK', [add('Reshape', [peaks, whole([0, -1])]), whole([detectionRows])], 2, { axis: int(-1) });
 
-  const warmth = add('Sigmoid', [heatName]);
-  const around = add('MaxPool', [warmth], { kernel_shape: ints([3, 3]), strides: ints([1, 1]), pads: ints([1, 1, 1, 1]) });
-  const peaks = add('Where', [add('Equal', [warmth, around]), warmth, number(0)]);
-  const [scores, places] = [builder.fresh('scores'), builder.fresh('places')];
-  builder.add('TopK', [add('Reshape', [peaks, whole([0, -1])]), whole([detectionRows])], { axis: int(-1) }, [scores, places]);
+    const wanted = add('Expand', [add('Unsqueeze', [places, whole([1])]), whole([1, poseFields, 1])]);
+    const poses = add('GatherElements', [add('Reshape', [poseName, whole([0, poseFields, -1])]), wanted], { axis: int(2) });
+    const columnsOf = (value: string, count: number): string[] =>
+      split(
+        value,
+        2,
+        Array.from({ length: count }, () => 1),
+      );
+    const looked = (values: Float32Array, index: string): string => add('Gather', [tools.table([values.length / 2, 2], values), index], { axis: int(0) });
+    const cells = whole([cellCount]);
+    const [label = '', unturn = ''] = columnsOf(looked(kindTable, add('Div', [places, cells])), 2);
+    const [middleX = '', middleY = ''] = columnsOf(looked(cellTable, add('Mod', [places, cells])), 2);
+    const [shiftX = '', shiftY = '', cos = '', sin = ''] = columnsOf(add('Transpose', [poses], { perm: ints([0, 2, 1]) }), poseFields);
 
-  const wanted = add('Expand', [add('Unsqueeze', [places, whole([1])]), whole([1, poseFields, 1])]);
-  const poses = add('GatherElements', [add('Reshape', [poseName, whole([0, poseFields, -1])]), wanted], { axis: int(2) });
-  const columnsOf = (value: string, count: number): string[] => {
-    const names = Array.from({ length: count }, () => builder.fresh('column'));
-    builder.add('Split', [value], { axis: int(2) }, names);
-    return names;
-  };
-  const looked = (table: Float32Array, index: string): string =>
-    add('Gather', [builder.constant(floats([table.length / 2, 2], table), builder.fresh('table')), index], { axis: int(0) });
-  const cells = whole([cellCount]);
-  const [label = '', unturn = ''] = columnsOf(looked(kindTable, add('Div', [places, cells])), 2);
-  const [middleX = '', middleY = ''] = columnsOf(looked(cellTable, add('Mod', [places, cells])), 2);
-  const [shiftX = '', shiftY = '', cos = '', sin = ''] = columnsOf(add('Transpose', [poses], { perm: ints([0, 2, 1]) }), poseFields);
-
-  const coordinate = (middle: string, shift: string): string => add('Add', [middle, add('Mul', [shift, number(cellSize)])]);
-  // atan2 from atan: tan(a / 2) = sin / (radius + cos).
-  const radius = add('Sqrt', [add('Add', [add('Mul', [cos, cos]), add('Mul', [sin, sin])])]);
-  const half = add('Atan', [add('Div', [sin, add('Add', [add('Add', [radius, cos]), number(1e-6)])])]);
-  const angle = add('Mul', [add('Mul', [half, number(2)]), unturn]);
-  const score = add('Unsqueeze', [scores, whole([2])]);
-  const rows = add('Concat', [label, coordinate(middleX, shiftX), coordinate(middleY, shiftY), angle, score], { axis: int(2) });
-  builder.add('Where', [add('Greater', [score, number(scoreFloor)]), rows, number(0)], {}, [detectionsOutput]);
-  builder.output(detectionsOutput, 'float32', ['N', detectionRows, detectionFields]);
-  return { ...model, graph: builder.finish() };
+    const coordinate = (middle: string, shift: string): string => add('Add', [middle, add('Mul', [shift, number(cellSize)])]);
+    // atan2 from atan: tan(a / 2) = sin / (radius + cos).
+    const radius = add('Sqrt', [add('Add', [add('Mul', [cos, cos]), add('Mul', [sin, sin])])]);
+    const half = add('Atan', [add('Div', [sin, add('Add', [add('Add', [radius, cos]), number(1e-6)])])]);
+    const angle = add('Mul', [add('Mul', [half, number(2)]), unturn]);
+    const score = add('Unsqueeze', [scores, whole([2])]);
+    const rows = { label, x: coordinate(middleX, shiftX), y: coordinate(middleY, shiftY), angle, score };
+    writeDetections(rows, add('Greater', [score, number(scoreFloor)]), ['N', detectionRows], tools);
+  });
 }

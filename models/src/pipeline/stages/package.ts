@@ -5,8 +5,7 @@ import type { Preprocessing } from '@serin/protocol/bundle/preprocessing';
 
 import type { ElementType, Model } from '../../onnx/graph.ts';
 import { readModel } from '../../onnx/model-file.ts';
-import { openSession } from '../../onnx/session.ts';
-import { makeGolden } from '../../package/golden.ts';
+import { chooseGolden, type NamedTensors } from '../../package/golden.ts';
 import { fittingWindow, makeProfile } from '../../package/profile.ts';
 import { jsonBytes, type TrainedVersion } from '../../package/version.ts';
 import { feederOf } from '../answers.ts';
@@ -25,8 +24,6 @@ export interface PackedVersion extends Omit<TrainedVersion, 'files'> {
 }
 
 const goldenRows = { table: 32, text: 16, images: 4 } as const;
-/** Other kernels add in another order; probabilities are at most 1, values as large as they are. */
-const tolerances: Record<Variant, number> = { fp32: 1e-4, fp16: 0.01, u8s8: 0.03, u8u8: 0.03, dyn8: 0.03, w8: 0.03, w4: 0.03 };
 /** Half a minute of one picture a second, or so many records. */
 const perWindow = { table: 100, text: 100, images: 30 } as const;
 
@@ -64,7 +61,12 @@ export const pack: Stage = {
     const files: BundlePart[] = [];
     for (const [variant, model] of variants) {
       files.push({ role: 'model', variant, path: `model.${variant}.onnx`, bytes: model });
-      files.push({ role: 'golden', variant, path: `golden.${variant}.json`, bytes: jsonBytes(await goldenOf(model, variant, preprocessing, test, facts)) });
+      files.push({
+        role: 'golden',
+        variant,
+        path: `golden.${variant}.json`,
+        bytes: jsonBytes(await goldenOf(context, model, variant, preprocessing, test, facts)),
+      });
     }
     context.progress(null, 'the reference that drift is measured by');
     const { positive, calibration } = evaluated;
@@ -124,19 +126,18 @@ const specsOf = ({ graph }: Model, which: 'inputs' | 'outputs'): TrainedVersion[
   graph[which].map(({ name, type, dims }) => ({ name, dtype: dtypes[type] ?? 'float32', shape: dims.map((dim) => (typeof dim === 'number' ? dim : -1)) }));
 
 /** Real records, one a vector, as a device will be asked. */
-async function goldenOf(model: Uint8Array, variant: Variant, preprocessing: Preprocessing | undefined, test: Part, facts: LearningFacts) {
-  const session = await openSession(model);
-  try {
-    const feeder = feederOf(preprocessing, test, facts.frame);
-    const count = Math.min(goldenRows[facts.kind], test.rows);
-    const golden = await makeGolden(
-      session,
-      Array.from({ length: count }, (_, row) => feeder(row, row + 1)),
-      tolerances[variant],
-    );
-    const largest = golden.vectors.reduce((most, { outputs }) => Math.max(most, ...Object.values(outputs).flat().map(Math.abs)), 1);
-    return { ...golden, tolerance: tolerances[variant] * largest };
-  } finally {
-    await session.release();
+function goldenOf(
+  { plan, signal }: StageContext,
+  model: Uint8Array,
+  variant: Variant,
+  preprocessing: Preprocessing | undefined,
+  test: Part,
+  facts: LearningFacts,
+) {
+  const feeder = feederOf(preprocessing, test, facts.frame);
+  function* candidates(): Generator<NamedTensors> {
+    for (let row = 0; row < test.rows; row += 1) yield feeder(row, row + 1);
   }
+  const random = seededRandom(plan.file.seed).fork('golden');
+  return chooseGolden({ model, variant, candidates: candidates(), count: goldenRows[facts.kind], random, signal });
 }
