@@ -157,6 +157,20 @@ test('figures of resampled frames are those of the frames written out as often a
   );
 });
 
+test('where all are right the interval says how few they were', async () => {
+  const perfect = (rows: number) =>
+    judgeClasses({ probabilities: Array.from({ length: rows }, () => [0, 1]).flat(), labels: new Uint8Array(rows).fill(1), names: ['no', 'yes'] });
+  const accuracyOf = async (judged: Judged) =>
+    (await measure(judged, { random: seededRandom(1), repeats: 50 })).metrics.find(({ name }) => name === 'accuracy');
+  const [few, many] = [await accuracyOf(perfect(30)), await accuracyOf(perfect(300))];
+  // Clopper and Pearson: 1 - low^n = 0.975.
+  expect(few?.estimate?.low).toBeCloseTo(0.025 ** (1 / 30), 6);
+  expect(many?.estimate?.low).toBeCloseTo(0.025 ** (1 / 300), 6);
+  expect([few?.estimate?.value, few?.estimate?.high]).toEqual([1, 1]);
+  const grouped = await accuracyOf({ ...perfect(300), groups: Uint32Array.from({ length: 300 }, (_, row) => row % 30) });
+  expect(grouped?.estimate?.low).toBeCloseTo(few?.estimate?.low ?? 0, 6);
+});
+
 test('a slice that is worse than the rest says by how much, and better by how much where it is better', async () => {
   const [good, poor] = [classifier(6, 120, 0.95), classifier(7, 120, 0.4)];
   const right = Uint8Array.from({ length: 240 }, (_, row) => (row < 120 ? good : poor).right?.[row % 120] ?? 0);

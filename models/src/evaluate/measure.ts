@@ -2,7 +2,7 @@ import type { Random } from '@serin/inference/random';
 import type { Estimate } from '@serin/protocol/api/runs';
 
 import { differenceOf, estimateOf, resampleAwake, simultaneous, type Resampled } from './bootstrap.ts';
-import { comparePaired } from './compare.ts';
+import { comparePaired, shareInterval } from './compare.ts';
 import { kindOf, type Judged, type KnownMetric, type Metrics } from './judged.ts';
 import type { Compared, Measured, SliceFigure } from './measured.ts';
 import { everyRow, type Counted } from './ranking.ts';
@@ -78,7 +78,25 @@ const keyed = (judged: Judged, portions: readonly Portion[]): Record<string, Cou
   ...Object.fromEntries(portions.flatMap(({ metrics }, index) => namesOf(metrics).map((name) => [`${index} ${name}`, metrics[name] as Counted]))),
 });
 
-const unitsOf = ({ groups, rows }: Judged): number => (groups === undefined ? rows : new Set(Array.from(groups)).size);
+/** What is drawn independently, of all examples or of a portion. */
+function unitsOf({ groups, rows }: Judged, portion?: Portion): number {
+  const inside = portion?.rows ?? Uint32Array.from({ length: rows }, (_, row) => row);
+  const units = groups === undefined ? inside.length : new Set(Array.from(inside, (row) => groups[row])).size;
+  return Math.min(units, portion?.count ?? units);
+}
+
+const sharesOfRight: ReadonlySet<KnownMetric> = new Set<KnownMetric>(['accuracy', 'framesRight', 'precision', 'recall']);
+
+/**
+ * Where all are right every resample says so too, however few they are. The interval then reaches as far as the exact one for so
+ * many units that are all right, or all wrong.
+ */
+function atTheEdge(name: KnownMetric, estimate: Estimate, units: number, alpha: number): Estimate {
+  const { value, low, high } = estimate;
+  if (!sharesOfRight.has(name) || low !== high || (value !== 0 && value !== 1)) return estimate;
+  const [least, most] = shareInterval(value * units, units, alpha);
+  return { value, low: Math.min(low, least), high: Math.max(high, most) };
+}
 
 function drawingOf(judged: Judged, { random, repeats = usualRepeats, alpha = 0.05 }: MeasureOptions) {
   return { rows: judged.rows, groups: judged.groups, repeats, alpha, random };
@@ -99,23 +117,25 @@ export async function measure(judged: Judged, options: MeasureOptions): Promise<
     drawing.alpha,
   );
   const differences = new Map(compared.map(({ portion }, index) => [portion, intervals[index] ?? null]));
-  const estimate = (key: string): Estimate | null => {
+  const estimate = (name: KnownMetric, key: string, units: number): Estimate | null => {
     const one = found[key];
-    return one === undefined ? null : (estimateOf(one, drawing.alpha) ?? null);
+    const told = one === undefined ? undefined : estimateOf(one, drawing.alpha);
+    return told === undefined ? null : atTheEdge(name, told, units, drawing.alpha);
   };
+  const units = unitsOf(judged);
   const metrics = namesOf(judged.metrics).map((name) => ({
     name,
     ...kindOf(name),
-    estimate: estimate(name),
+    estimate: estimate(name, name, units),
     slices: portions.flatMap((portion, index) => {
       if (!(name in portion.metrics)) return [];
-      const own = figure(portion, estimate(`${index} ${name}`));
+      const own = figure(portion, estimate(name, `${index} ${name}`, unitsOf(judged, portion)));
       return [name === judged.main && differences.has(portion) ? { ...own, difference: differences.get(portion) ?? null } : own];
     }),
   }));
   return {
     count: judged.rows,
-    units: unitsOf(judged),
+    units,
     main: judged.main,
     metrics,
     confusion: judged.confusion,
