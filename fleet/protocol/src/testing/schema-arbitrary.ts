@@ -77,6 +77,7 @@ const makers: Record<string, (definition: Definition) => Arbitrary<unknown>> = {
   string: stringOf,
   number: numberOf,
   boolean: () => fc.boolean(),
+  null: () => fc.constant(null),
   literal: ({ values }) => fc.constantFrom(...required(values)),
   enum: ({ entries }) => fc.constantFrom(...Object.values(required(entries))),
   nullable: ({ innerType }) => fc.option(build(required(innerType))),
