@@ -110,7 +110,7 @@ export function createHandlers(context: HandlerContext, session: SessionCookie):
         words: `pushed version ${row.version} of ${row.model}`,
       }),
     );
-    return viewVersion(row, 0);
+    return viewVersion(row);
   }
 
   async function webChannel({ params }: ApiRequest<'getWebChannel'>): Promise<ReplyOf<'getWebChannel'>> {

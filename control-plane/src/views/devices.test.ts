@@ -1,13 +1,16 @@
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { manifest, type Variant } from '@serin/protocol/bundle/manifest';
+import type { SignedDocument } from '@serin/protocol/bundle/signing';
 import { encodeWindow } from '@serin/protocol/codec';
 import type { TelemetryWindow } from '@serin/protocol/messages/telemetry';
 import { deviceId, digest, modelName } from '@serin/protocol/ids';
 import { reported } from '@serin/protocol/messages/reported';
-import { alerts, desired, devices, windows } from '../store/schema.ts';
+import { alerts, desired, devices, models, versions, windows } from '../store/schema.ts';
 import type { Db } from '../store/store.ts';
 import { openTestStore } from '../store/testing.ts';
 import { testHello } from '../testing.ts';
 import { deviceHistory, deviceWindows, listDevices } from './devices.ts';
+import { listModels, listVersions } from './models.ts';
 import { viewOverview } from './overview.ts';
 
 const now = 1_800_000_000_000;
@@ -31,6 +34,18 @@ async function addDevice(id: string, more: Partial<typeof devices.$inferInsert> 
     online: true,
     ...more,
   });
+}
+
+/** A version whose manifest has those variants. */
+async function addVersion(variants: readonly Variant[]): Promise<void> {
+  const zeros = digest.parse('0'.repeat(64));
+  const files = variants.map((variant) => ({ role: 'model', variant, path: `${variant}.onnx`, size: 1, sha256: zeros, chunkSize: 65_536, chunkRoot: zeros }));
+  const tensor = { name: 'x', dtype: 'float32', shape: [1] };
+  const about = { v: 1, fleet: 'hall', model: 'picker', version: 1, createdAt: 1, minAgent: '0.1.0', task: 'tensor', labels: [], metrics: {} };
+  const payload = JSON.stringify(manifest.parse({ ...about, inputs: [tensor], outputs: [tensor], files }));
+  await db.insert(models).values({ name: 'picker', createdAt: 1 });
+  const row = { model: 'picker', version: 1, manifest: zeros, manifestBytes: 1, bundleBytes: 1, createdAt: 1, createdBy: 'a', metrics: {}, signedBy: 'k' };
+  await db.insert(versions).values({ ...row, origin: 'trained', document: { payload, signatures: [] } as unknown as SignedDocument });
 }
 
 function windowAt(seq: number, to: number): TelemetryWindow {
@@ -139,6 +154,41 @@ test('a device that refused the version it is wanted to run needs attention, unt
   expect((await viewOverview(db, view)).attention).toEqual([{ kind: 'device', id: 'cam-1', words, since: 7 }]);
   await db.update(desired).set({ models: [{ ...order, version: 1 }] });
   expect((await viewOverview(db, view)).attention).toEqual([]);
+});
+
+test('of a device the variant is told with what it measured, of a version how many run each variant and its median pace', async () => {
+  await addVersion(['u8s8', 'fp32', 'w8']);
+  const running = (name: string, u8s8: object, fp32Ms: number): typeof devices.$inferInsert.reported => {
+    const measured = [
+      { variant: 'u8s8', bytes: 1, ...u8s8 },
+      { variant: 'fp32', bytes: 4, p50Ms: fp32Ms },
+    ];
+    const active = { version: 1, manifest: '0'.repeat(64), variant: name, measured };
+    return reported.parse({ v: 1, boot: 'b', seq: 1, ts: 1, rev: 1, models: [{ model: 'picker', phase: 'IDLE', active }] });
+  };
+  await addDevice('cam-1', { reported: running('u8s8', { p50Ms: 2 }, 8) });
+  await addDevice('cam-2', { reported: running('u8s8', { p50Ms: 3 }, 9) });
+  await addDevice('cam-3', { reported: running('fp32', { code: 'GOLDEN_MISMATCH', detail: 'off' }, 5) });
+  // An agent of before tells none.
+  const old = { model: 'picker', phase: 'IDLE', active: { version: 1, manifest: '0'.repeat(64), variant: 'fp32' } };
+  await addDevice('cam-4', { reported: reported.parse({ v: 1, boot: 'b', seq: 1, ts: 1, rev: 1, models: [old] }) });
+  const { items } = await listDevices(db, { limit: 10 }, view);
+  expect(items.map(({ models: [model] }) => [model?.variant, model?.measured.map(({ p50Ms, code }) => p50Ms ?? code)])).toEqual([
+    ['u8s8', [2, 8]],
+    ['u8s8', [3, 9]],
+    ['fp32', ['GOLDEN_MISMATCH', 5]],
+    ['fp32', []],
+  ]);
+  const [version] = await listVersions(db, modelName.parse('picker'));
+  expect(version).toMatchObject({
+    devices: 4,
+    variants: [
+      { name: 'u8s8', devices: 2, p50Ms: 2.5 },
+      { name: 'fp32', devices: 2, p50Ms: 8 },
+      { name: 'w8', devices: 0, p50Ms: null },
+    ],
+  });
+  expect((await listModels(db))[0]?.devices).toBe(4);
 });
 
 test('live figures come from the newest window, while it is fresh and the device is there', async () => {

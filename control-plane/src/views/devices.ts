@@ -124,6 +124,7 @@ function modelsOf(device: DeviceRow, wanted: DesiredRow | undefined): Device['mo
       model: modelName.parse(name),
       version: is?.active?.version ?? null,
       variant: is?.active?.variant ?? null,
+      measured: is?.active?.measured ?? [],
       desiredVersion: wanted?.models.find(({ model }) => model === name)?.version ?? null,
       phase: is?.phase ?? 'IDLE',
       progress: is?.target?.progress ?? null,

@@ -8,16 +8,34 @@ import { selectRows, type Db } from '../store/store.ts';
 
 type VersionRow = typeof versions.$inferSelect;
 
-/** How many devices answer frames with each version, as they report it. */
-async function devicesByVersion(db: Db): Promise<Map<string, number>> {
-  const rows = await selectRows<{ model: string; version: number; devices: string | number }>(
-    db,
-    sql`select entry->>'model' as model, (entry->'active'->>'version')::int as version, count(*) as devices
-        from devices, jsonb_array_elements(reported->'models') as entry
-        where devices.state = 'ACTIVE' and entry->'active' is not null group by 1, 2`,
-  );
-  return new Map(rows.map(({ model, version, devices }) => [`${model} ${version}`, Number(devices)]));
+interface OnDevices {
+  model: string;
+  version: number;
+  variant: string;
+  /** That answer frames with it. */
+  devices: number;
+  /** Median of what they measured, those among them that run another variant. */
+  p50Ms: number | null;
 }
+
+/** What devices run, and what they measured of the variants they tried, as they report it. */
+async function variantsOnDevices(db: Db): Promise<OnDevices[]> {
+  const rows = await selectRows<Omit<OnDevices, 'devices'> & { devices: string | number }>(
+    db,
+    sql`with active as (
+          select entry->>'model' as model, entry->'active' as active from devices, jsonb_array_elements(reported->'models') as entry
+          where devices.state = 'ACTIVE' and entry->'active' is not null),
+        seen as (
+          select model, (active->>'version')::int as version, active->>'variant' as variant, 1 as runs, null::float8 as p50 from active
+          union all
+          select model, (active->>'version')::int, one->>'variant', 0, (one->>'p50Ms')::float8
+          from active, jsonb_array_elements(active->'measured') as one)
+        select model, version, variant, sum(runs) as devices, percentile_cont(0.5) within group (order by p50) as "p50Ms" from seen group by 1, 2, 3`,
+  );
+  return rows.map((row) => ({ ...row, devices: Number(row.devices) }));
+}
+
+const devicesOf = (found: readonly OnDevices[]): number => found.reduce((sum, { devices }) => sum + devices, 0);
 
 export async function listModels(db: Db): Promise<Model[]> {
   const rows = await db.select().from(models).orderBy(asc(models.name));
@@ -25,21 +43,26 @@ export async function listModels(db: Db): Promise<Model[]> {
     .select({ model: versions.model, count: sql<string>`count(*)` })
     .from(versions)
     .groupBy(versions.model);
-  const running = await devicesByVersion(db);
+  const running = await variantsOnDevices(db);
   return rows.map((row) => ({
     name: modelName.parse(row.name),
     createdAt: row.createdAt,
     champion: row.champion,
     versions: Number(counts.find(({ model }) => model === row.name)?.count ?? 0),
-    devices: [...running].reduce((sum, [key, devices]) => (key.startsWith(`${row.name} `) ? sum + devices : sum), 0),
+    devices: devicesOf(running.filter(({ model }) => model === row.name)),
   }));
 }
 
 /** The manifest is our own, signed by us and kept as it was signed. */
 export const manifestOf = (row: VersionRow) => manifest.parse(JSON.parse(row.document.payload));
 
-export function viewVersion(row: VersionRow, devices: number): ModelVersion {
+export function viewVersion(row: VersionRow, onDevices: readonly OnDevices[] = []): ModelVersion {
   const { files, labels } = manifestOf(row);
+  const variants = files.flatMap(({ role, variant, size }) => {
+    if (role !== 'model' || variant === undefined) return [];
+    const { devices = 0, p50Ms = null } = onDevices.find((found) => found.variant === variant) ?? {};
+    return [{ name: variant, bytes: size, devices, p50Ms }];
+  });
   return {
     model: modelName.parse(row.model),
     version: row.version,
@@ -52,17 +75,18 @@ export function viewVersion(row: VersionRow, devices: number): ModelVersion {
     jobId: row.jobId,
     metrics: row.metrics,
     gate: row.gate ?? null,
-    variants: files.flatMap(({ role, variant, size }) => (role === 'model' && variant !== undefined ? [{ name: variant, bytes: size }] : [])),
+    variants,
     labels,
     signedBy: row.signedBy,
-    devices,
+    devices: devicesOf(onDevices),
   };
 }
 
 export async function listVersions(db: Db, model: ModelName): Promise<ModelVersion[]> {
   const rows = await db.select().from(versions).where(eq(versions.model, model)).orderBy(desc(versions.version));
-  const running = await devicesByVersion(db);
-  return rows.map((row) => viewVersion(row, running.get(`${row.model} ${row.version}`) ?? 0));
+  const running = await variantsOnDevices(db);
+  const onDevices = (row: VersionRow): OnDevices[] => running.filter((found) => found.model === row.model && found.version === row.version);
+  return rows.map((row) => viewVersion(row, onDevices(row)));
 }
 
 export async function findVersion(db: Db, model: string, version: number): Promise<VersionRow | undefined> {

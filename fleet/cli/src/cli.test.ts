@@ -163,6 +163,18 @@ describe('devices', () => {
     expect(err).toContain(`${server.url}/devices/cam-7`);
   });
 
+  test('the variant that runs is shown with what was measured of each', async () => {
+    const measured = [
+      { variant: 'u8s8', bytes: 30_000, p50Ms: 1.349, p90Ms: 1.5 },
+      { variant: 'fp32', bytes: 98_000, p50Ms: 3.68, p90Ms: 4 },
+      { variant: 'u8u8', bytes: 30_000, code: 'GOLDEN_MISMATCH' },
+    ];
+    const [model] = exampleDevice().models;
+    answers.getDevice = () => exampleDevice({ models: [{ ...model, measured }] });
+    const { out } = await serin('device get cam-1');
+    expect(out).toMatch(/^variant +u8s8 of u8s8 p50 1\.35 p90 1\.50 ms, fp32 p50 3\.68 p90 4\.00 ms, u8u8 out: GOLDEN_MISMATCH$/m);
+  });
+
   test('a token to join is made for a name and a time', async () => {
     answers.createEnrolment = () => ({ token: 'SRN1.x.y', expiresAt: 0, joinUrl: 'https://h', command: 'serin-agent join' });
     const { code, out } = await serin('device enrol --name cam-9 --minutes 5');

@@ -29,7 +29,7 @@ export function makeDevice(id: string, part: Partial<Omit<Device, 'id'>> = {}): 
 }
 
 export function makeDeviceModel(part: Partial<Device['models'][number]> = {}): Device['models'][number] {
-  return { model: picker, version: 3, variant: 'u8s8', desiredVersion: 3, phase: 'IDLE', progress: null, last: null, ...part };
+  return { model: picker, version: 3, variant: 'u8s8', measured: [], desiredVersion: 3, phase: 'IDLE', progress: null, last: null, ...part };
 }
 
 export function makeRollout(id: string, part: Partial<Rollout> = {}): Rollout {

@@ -2,8 +2,8 @@ import { expect, test } from 'vitest';
 import { isComparable, quantisationPairs, servedQuality } from './version-metrics.ts';
 
 const variants = [
-  { name: 'u8s8', bytes: 28_400 },
-  { name: 'fp32', bytes: 98_700 },
+  { name: 'u8s8', bytes: 28_400, devices: 0, p50Ms: null },
+  { name: 'fp32', bytes: 98_700, devices: 0, p50Ms: null },
 ];
 
 test('a trained version shows what quantisation cost and saved', () => {

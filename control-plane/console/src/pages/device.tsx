@@ -23,6 +23,7 @@ import { Empty, Fact, Facts, Page, Panel, PanelHead, Skeleton } from '../ui/pane
 import { ProgressBar } from '../ui/progress.tsx';
 import { Segmented } from '../ui/segmented.tsx';
 import { Ago } from '../ui/time.tsx';
+import { MeasuredVariants } from './measured-variants.tsx';
 import { labelOrigins, SampleGrid } from './sample-grid.tsx';
 
 const route = getRouteApi('/shell/devices/$id');
@@ -224,6 +225,7 @@ function ModelPanel({ model }: { model: Device['models'][number] }) {
           <Fact name="Update">{model.phase === 'IDLE' ? 'none under way' : humanise(model.phase)}</Fact>
           <Fact name="Last order">{model.last === null ? 'none' : `v${model.last.version} ${outcomeWords[model.last.outcome]}`}</Fact>
         </Facts>
+        <MeasuredVariants model={model} />
       </div>
     </Panel>
   );

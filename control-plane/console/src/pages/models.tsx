@@ -158,6 +158,10 @@ const originWords: Record<ModelVersion['origin'], string> = {
   'demo-spoiled': 'Made bad on purpose',
 };
 
+/** How many devices chose it, and how fast it is on the device in the middle. */
+const variantWords = ({ name, bytes, devices, p50Ms }: ModelVersion['variants'][number]): string =>
+  `${name} ${formatBytes(bytes)}${devices === 0 ? '' : ` on ${plural(devices, 'device')}`}${p50Ms === null ? '' : ` (${formatMs(p50Ms)})`}`;
+
 function GateBadge({ version }: { version: ModelVersion }) {
   if (version.origin === 'demo-spoiled') return <Badge tone="warn">Spoiled for demo</Badge>;
   if (version.gate === null) return <Badge>No gate</Badge>;
@@ -214,7 +218,7 @@ function VersionDetail({ version, champion }: { version: ModelVersion; champion:
               </Link>
             </Fact>
           )}
-          <Fact name="Variants">{version.variants.map(({ name, bytes }) => `${name} ${formatBytes(bytes)}`).join(', ')}</Fact>
+          <Fact name="Variants">{version.variants.map(variantWords).join(', ')}</Fact>
           <Fact name="Labels">{version.labels.join(', ')}</Fact>
           <Fact name="Signed by key">
             <Code>{version.signedBy}</Code>

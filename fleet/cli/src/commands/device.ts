@@ -27,6 +27,13 @@ function versionsOf(device: Device): string {
   );
 }
 
+const figuresOf = ({ variant, code, p50Ms, p90Ms }: Device['models'][number]['measured'][number]): string =>
+  code === undefined ? `${variant} p50 ${p50Ms?.toFixed(2) ?? '-'} p90 ${p90Ms?.toFixed(2) ?? '-'} ms` : `${variant} out: ${code}`;
+
+/** Which variant runs, and what the device measured of those it tried. */
+const variantOf = ({ variant, measured }: Device['models'][number]): string =>
+  `${variant ?? '-'}${measured.length === 0 ? '' : ` of ${measured.map(figuresOf).join(', ')}`}`;
+
 const rate = (value: number | null | undefined): string => (value === null || value === undefined ? '-' : value.toFixed(1));
 
 const columns = (nowMs: number): Column<Device>[] => [
@@ -50,6 +57,7 @@ const fields = (nowMs: number) => (device: Device) =>
     ['platform', device.platform],
     ['seen', formatAge(device.lastSeenAt, nowMs)],
     ['version', versionsOf(device)],
+    ['variant', device.models.map(variantOf).join('; ') || '-'],
     [
       'update',
       device.models

@@ -32,6 +32,9 @@ const versions = (nowMs: number): Column<ModelVersion>[] => [
   { title: 'note', cell: ({ note }) => note },
 ];
 
+const variantWords = ({ name, bytes, devices, p50Ms }: ModelVersion['variants'][number]): string =>
+  `${name} ${formatBytes(bytes)}${devices === 0 ? '' : ` on ${devices} ${devices === 1 ? 'device' : 'devices'}`}${p50Ms === null ? '' : ` (${p50Ms.toFixed(2)} ms)`}`;
+
 const versionFields = (version: ModelVersion) =>
   [
     ['model', version.model],
@@ -39,7 +42,7 @@ const versionFields = (version: ModelVersion) =>
     ['manifest', version.manifest],
     ['signed by', version.signedBy],
     ['size', formatBytes(version.bytes)],
-    ['variants', version.variants.map(({ name, bytes }) => `${name} ${formatBytes(bytes)}`).join(', ')],
+    ['variants', version.variants.map(variantWords).join(', ')],
     ['labels', version.labels.join(', ') || '-'],
     ['note', version.note || '-'],
   ] as const;

@@ -2,7 +2,7 @@ import { z } from 'zod/mini';
 import { gateVerdict } from '../bundle/gate.ts';
 import { count, deviceId, digest, modelName, timestampMs, versionNumber } from '../ids.ts';
 import { labelOrigin } from '../messages/telemetry.ts';
-import { updateOutcome, updatePhase } from '../messages/reported.ts';
+import { measuredVariant, updateOutcome, updatePhase } from '../messages/reported.ts';
 import { deviceClass } from '../messages/status.ts';
 
 /** Things the console and the command line show. All times are milliseconds since 1970, all sizes bytes. */
@@ -19,6 +19,8 @@ export const deviceModel = z.object({
   model: modelName,
   version: z.nullable(versionNumber),
   variant: z.nullable(z.string()),
+  /** What the device found of the variants it tried when it installed this version, the one that runs among them. */
+  measured: z.array(measuredVariant),
   desiredVersion: z.nullable(versionNumber),
   phase: updatePhase,
   progress: z.nullable(z.number()),
@@ -90,7 +92,8 @@ export const modelVersion = z.object({
   metrics: z.record(z.string(), z.number()),
   /** The gate's verdict; null where nothing was compared. */
   gate: z.nullable(gateVerdict),
-  variants: z.array(z.object({ name: z.string(), bytes: count })),
+  /** With the devices that run each, and the median of what devices measured of it as their median time. */
+  variants: z.array(z.object({ name: z.string(), bytes: count, devices: count, p50Ms: z.nullable(z.number()) })),
   labels: z.array(z.string()),
   signedBy: z.string(),
   devices: count,
