@@ -19,7 +19,7 @@ const unitRange: ReadonlySet<string> = new Set(['Sigmoid', 'Softmax', 'HardSigmo
 
 /** The graph with everything the plan has in 8 bits between QuantizeLinear and DequantizeLinear, and nothing else. */
 export function writeQuantised(graph: Graph, plan: Plan, ranges: ReadonlyMap<string, ValueRange>, form: WeightForm): Graph {
-  const builder = createGraphBuilder(graph.name, [...namesDefined(graph), ...graph.outputs.map(({ name }) => name)]);
+  const builder = createGraphBuilder(graph.name, [...namesDefined(graph), ...graph.outputs.map(({ name }) => name), ...graph.nodes.map(({ name }) => name)]);
   for (const input of graph.inputs) builder.input(input.name, input.type, input.dims);
   for (const output of graph.outputs) builder.output(output.name, output.type, output.dims);
   const writer = createWriter(builder, graph, plan, ranges, form);
@@ -53,12 +53,20 @@ function createWriter(builder: GraphBuilder, graph: Graph, plan: Plan, ranges: R
     return activationParameters(range);
   };
   /** A fresh pair for every reader: the runtime fuses a pair only with the one node that uses it. */
-  const restored = ({ name, ...range }: Stored, output?: string): string =>
-    builder.add('DequantizeLinear', [name, ...pair(range)], {}, output === undefined ? undefined : [output]);
+  const restored = ({ name, ...range }: Stored): string => builder.add('DequantizeLinear', [name, ...pair(range)]);
+  const restoreAs = ({ name, ...range }: Stored, output: string): void =>
+    builder.append({
+      operator: 'DequantizeLinear',
+      domain: '',
+      name: builder.fresh(`${output}.restored`),
+      inputs: [name, ...pair(range)],
+      outputs: [output],
+      attributes: {},
+    });
   /** Keeps a value as bytes from now on; readers of floats get it back under its own name, all from one node. */
   const keep = (value: string, bytes: Stored): Stored => {
     stored.set(value, bytes);
-    if (asFloats.has(value)) restored(bytes, value);
+    if (asFloats.has(value)) restoreAs(bytes, value);
     return bytes;
   };
   const quantised = (value: string, range: QuantisedRange, name: string): Stored => ({
@@ -126,7 +134,8 @@ function createWriter(builder: GraphBuilder, graph: Graph, plan: Plan, ranges: R
         const bounds = clipBounds(node, facts) ?? { low: -Infinity, high: Infinity };
         const bound = (value: number): string =>
           builder.constant({ type: 'uint8', dims: [], data: Uint8Array.of(quantiseActivation(value, source)) }, builder.fresh('bound'));
-        const name = builder.add('Clip', [source.name, bound(bounds.low), bound(bounds.high)], {}, [builder.fresh(`${output}.quantised`)]);
+        const name = builder.fresh(`${output}.quantised`);
+        builder.append({ ...node, operator: 'Clip', inputs: [source.name, bound(bounds.low), bound(bounds.high)], outputs: [name], attributes: {} });
         keep(output, { ...source, name });
         return;
       }

@@ -1,6 +1,6 @@
 import type { ValueRange } from '../parameters.ts';
 import { entropyRange } from './entropy.ts';
-import { createHistogram } from './histogram.ts';
+import { createHistogram, type Histogram } from './histogram.ts';
 import { leastErrorRange } from './least-error.ts';
 import { percentileRange } from './percentile.ts';
 
@@ -38,13 +38,16 @@ function movingAverage(): Calibrator {
   };
 }
 
-function histogram(decide: (counts: ReturnType<ReturnType<typeof createHistogram>['finish']>) => ValueRange): Calibrator {
+function histogram(decide: (counts: Histogram) => ValueRange): Calibrator {
   const builder = createHistogram();
   return {
     add: builder.add,
     range: () => {
       const counts = builder.finish();
-      return counts.width === 0 ? { min: counts.min, max: counts.max } : decide(counts);
+      if (counts.min >= counts.max) return { min: counts.min, max: counts.max };
+      const { min, max } = decide(counts);
+      // Zero is in the stored range anyway, and was in what the range was chosen by.
+      return { min: Math.min(0, min), max: Math.max(0, max) };
     },
   };
 }
