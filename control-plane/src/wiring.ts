@@ -36,6 +36,7 @@ import { createTransfer } from './link/transfer.ts';
 import type { Log } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import type { PublishContext } from './models/publish.ts';
+import { createImportJobs, startImport } from './models/importing.ts';
 import { pushReadyModel } from './models/push.ts';
 import { createTraining, threadsOf } from './models/training.ts';
 import { createRetention } from './retention.ts';
@@ -173,6 +174,7 @@ export async function wireControlPlane(config: Config, store: Store, log: Log): 
     ingest: createIngestJobs(data),
     pipeline: createPipelineJobs(pipelineJobs),
     trial: createTrialJobs(pipelineJobs),
+    import: createImportJobs(publishing, trainingSettings),
   };
   const uploads = createUploads({ folder: path.join(config.data, 'uploads'), blobs, clock, log, idleMs: config.uploadHours * 3_600_000 });
   const workers = Array.from({ length: config.jobWorkers }, () =>
@@ -243,6 +245,7 @@ export async function wireControlPlane(config: Config, store: Store, log: Log): 
           windowMs: config.windowMs,
           rollouts,
           push: (request) => pushReadyModel(publishing, trainingSettings, config.data, request),
+          importModel: (order, actor) => startImport(publishing, order, actor),
           data: { uploads, datasets: data, pipelines: { store, blobs, changes, clock, threads } },
           endJob: async (tx, job, end) => handlers[job.kind].onEnd?.(tx, job, end),
           demo,

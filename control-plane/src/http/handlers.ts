@@ -2,7 +2,7 @@ import type { ModelName } from '@serin/protocol/ids';
 import type { Rollout, Session } from '@serin/protocol/api/resources';
 import type { ReplyOf } from '@serin/protocol/api/routes';
 import { SerinError } from '@serin/protocol/errors';
-import { digest, modelName } from '@serin/protocol/ids';
+import { digest, modelName, type Digest } from '@serin/protocol/ids';
 import { productVersion } from '@serin/protocol/version';
 import { eq } from 'drizzle-orm';
 import { createToken, listTokens, revokeToken, signIn, signOut, type AccessContext, type Principal } from '../access.ts';
@@ -12,6 +12,7 @@ import type { Demo } from '../demo.ts';
 import { createEnrolment, revokeDevice, type DeviceContext } from '../devices.ts';
 import { cancelJob, enqueueJob, findJob, type JobEnd, type JobRow } from '../jobs/queue.ts';
 import type { Keys } from '../keys.ts';
+import type { ImportOrder } from '../models/importing.ts';
 import type { PushRequest } from '../models/push.ts';
 import type { VersionRow } from '../models/publish.ts';
 import { models } from '../store/schema.ts';
@@ -41,6 +42,7 @@ export interface HandlerContext {
   windowMs: number;
   rollouts: RolloutActions;
   push(request: PushRequest): Promise<VersionRow>;
+  importModel(order: ImportOrder, actor: string): Promise<{ missing: Digest[]; job?: JobRow }>;
   data: DataHandlerContext;
   /** What hangs on a job that ends before it began. */
   endJob(tx: Db, job: JobRow, end: JobEnd): Promise<void>;
@@ -113,6 +115,11 @@ export function createHandlers(context: HandlerContext, session: SessionCookie):
     return viewVersion(row);
   }
 
+  async function importModel({ params, body, actor }: ApiRequest<'importModel'>) {
+    const { missing, job } = await context.importModel({ ...body, model: params.name }, actor);
+    return { missing, job: job === undefined ? null : viewJob(job, clock()) };
+  }
+
   async function webChannel({ params }: ApiRequest<'getWebChannel'>): Promise<ReplyOf<'getWebChannel'>> {
     const [model] = await db.select().from(models).where(eq(models.name, params.name));
     const champion = model?.champion ?? undefined;
@@ -177,6 +184,7 @@ export function createHandlers(context: HandlerContext, session: SessionCookie):
     listModels: async () => ({ items: await listModels(db) }),
     listVersions: async ({ params }) => ({ items: await listVersions(db, params.name) }),
     pushVersion,
+    importModel,
     startRollout: async ({ body, actor }) => showRollout(await rollouts.start(body, actor)),
     listRollouts: async ({ query }) => ({ items: await listRollouts(db, query) }),
     getRollout: ({ params }) => showRollout(params.id),

@@ -111,6 +111,7 @@ export async function startTestApi(options: { publicUrl?: string } = {}): Promis
           windowMs: 1000,
           rollouts: { start: unused, pause: unused, resume: unused, abort: unused },
           push: unused,
+          importModel: unused,
           data: { uploads, datasets, pipelines: { store, blobs, changes, clock, threads: 1 } },
           endJob: async () => {},
           demo: undefined,

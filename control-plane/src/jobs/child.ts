@@ -10,6 +10,8 @@ import { z } from 'zod/mini';
 import { checkpointFolder, jobRequest, readChampion, readInput, readReady, readSamples, writeResult, type JobRequest } from './folder.ts';
 import { runIngestJob } from './ingest-child.ts';
 import { ingestRequest } from './ingest-folder.ts';
+import { runImportJob } from './import-child.ts';
+import { importRequest } from './import-folder.ts';
 import { parentMessage, type ChildMessage } from './messages.ts';
 import { runPipelineJob, type ChildTold } from './pipeline-child.ts';
 import { pipelineRequest } from './run-folder.ts';
@@ -33,12 +35,13 @@ const told: ChildTold = {
   news: (body) => void tell({ type: 'news', body }),
 };
 
-const anyRequest = z.discriminatedUnion('kind', [jobRequest, pipelineRequest, ingestRequest]);
+const anyRequest = z.discriminatedUnion('kind', [jobRequest, pipelineRequest, ingestRequest, importRequest]);
 
 async function run(folder: string): Promise<void> {
   const request = anyRequest.parse(JSON.parse(await readFile(path.join(folder, 'request.json'), 'utf8')));
   if ('cacheFolder' in request) await runPipelineJob(folder, request, told, cancelled.signal);
   else if (request.kind === 'ingest') await runIngestJob(folder, request, told, cancelled.signal);
+  else if (request.kind === 'import') await writeResult(folder, await runImportJob(request, told, cancelled.signal));
   else await writeResult(folder, await train(folder, request));
 }
 

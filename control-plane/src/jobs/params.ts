@@ -36,3 +36,6 @@ export const ingestParams = z.object({
   accept: z._default(z.boolean(), false),
   note: z._default(z.string(), ''),
 });
+
+/** Of a model that was made elsewhere: the row names the blob that says what it is and lists its pictures. */
+export const importParams = z.object({ request: digest });

@@ -60,7 +60,7 @@ function createWorker(request: JobRequest, options: { heapMiB?: number; leaseMs?
     clock: () => Date.now(),
     log: createLog('silent'),
     dataDir,
-    handlers: { train: handler, retrain: handler, spoil: handler, ingest: handler, pipeline: handler, trial: handler },
+    handlers: { train: handler, retrain: handler, spoil: handler, ingest: handler, pipeline: handler, trial: handler, import: handler },
     pollMs: 20,
     ...options,
   });

@@ -1,4 +1,3 @@
-import { link, mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { and, eq, isNotNull } from 'drizzle-orm';
 import { tellFailure, tellResult } from '@serin/models/search/asha';
@@ -7,7 +6,7 @@ import { SerinError } from '@serin/protocol/errors';
 import { digest, modelName } from '@serin/protocol/ids';
 import type { PipelineFile } from '@serin/protocol/pipeline';
 import type { InputFile } from '@serin/protocol/api/datasets';
-import type { BlobStore } from '../blobs/disk.ts';
+import { layOut } from '../blobs/lay-out.ts';
 import type { JobHandler } from '../jobs/handler.ts';
 import { pipelineParams, trialParams } from '../jobs/params.ts';
 import { findJob, type JobRow } from '../jobs/queue.ts';
@@ -44,17 +43,9 @@ async function loadRun(db: Db, id: string): Promise<Loaded> {
   return { run, file: run.file };
 }
 
-/** A folder as it was where the pipeline was written: links to blobs, so that it costs no bytes. */
-async function layOut(blobs: BlobStore, root: string, named: string, inputs: readonly InputFile[]): Promise<string> {
-  await rm(root, { recursive: true, force: true });
-  for (const { path: name, sha256 } of inputs) {
-    if (!isPartOf(name, named)) continue;
-    const place = path.join(root, path.relative(named, name));
-    await mkdir(path.dirname(place), { recursive: true, mode: 0o700 });
-    await link(blobs.locate(digest.parse(sha256)), place);
-  }
-  return root;
-}
+/** Of the files of a run those below a folder it names, by their place in that. */
+const filesOf = (named: string, inputs: readonly InputFile[]): InputFile[] =>
+  inputs.flatMap((input) => (isPartOf(input.path, named) ? [{ ...input, path: path.relative(named, input.path) }] : []));
 
 const acceptedMax = 100;
 
@@ -88,7 +79,7 @@ async function requestOf(context: PipelineJobContext, folder: string, { run, fil
   for (const [index, named] of namedPaths(file).entries()) {
     const own = run.inputs.find(({ path: input }) => input === named);
     inputs[named] =
-      own === undefined ? await layOut(blobs, path.join(folder, 'inputs', String(index)), named, run.inputs) : blobs.locate(digest.parse(own.sha256));
+      own === undefined ? await layOut(blobs, path.join(folder, 'inputs', String(index)), filesOf(named, run.inputs)) : blobs.locate(digest.parse(own.sha256));
   }
   const request = { file, inputs, cacheFolder, cacheBytesMax, threads };
   if (!('dataset' in file.ingest)) return request;

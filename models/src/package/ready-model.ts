@@ -55,7 +55,7 @@ export async function packReadyModel(bytes: Uint8Array, options: ReadyModelOptio
     const files: BundlePart[] = [
       { role: 'model', variant, path: `model.${variant}.onnx`, bytes },
       { role: 'golden', variant, path: `golden.${variant}.json`, bytes: jsonBytes(golden) },
-      { role: 'profile', path: 'profile.json', bytes: jsonBytes(emptyProfile(summary, takesFrames({ task }) ? labels.length : 0)) },
+      { role: 'profile', path: 'profile.json', bytes: jsonBytes(emptyProfile(summary.inputs, takesFrames({ task }) ? labels.length : 0)) },
     ];
     return {
       files,
@@ -165,9 +165,10 @@ async function goldenOf(session: Session, summary: ModelSummary, random: Random,
 }
 
 /** `labels`: of a model that answers frames; of any other 0. */
-function emptyProfile(summary: ModelSummary, labels: number): Profile {
+/** For a model whose live frames nobody has seen yet. */
+export function emptyProfile(inputs: readonly ValueInfo[], labels: number): Profile {
   const statistics: ProfileStatistic[] = [];
-  if (summary.inputs.length === 1 && summary.inputs.every(isImage)) {
+  if (inputs.length === 1 && inputs.every(isImage)) {
     for (const name of imageStatisticNames) statistics.push(emptyStatistic(name, ...statisticRanges[name]));
   }
   if (labels > 0) statistics.push(emptyStatistic(confidenceStatistic, 0, 1));

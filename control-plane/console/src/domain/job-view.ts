@@ -12,6 +12,7 @@ const kinds: Record<Job['kind'], string> = {
   ingest: 'Read data into',
   pipeline: 'Run the pipeline',
   trial: 'Try parameters of',
+  import: 'Import',
 };
 
 export const jobTitle = ({ kind, model }: Pick<Job, 'kind' | 'model'>): string => `${kinds[kind]} ${model}`;

@@ -172,7 +172,7 @@ export type Rollout = z.infer<typeof rollout>;
 export const jobStatus = z.enum(['QUEUED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'CANCELLED']);
 export const job = z.object({
   id: z.string(),
-  kind: z.enum(['train', 'retrain', 'spoil', 'ingest', 'pipeline', 'trial']),
+  kind: z.enum(['train', 'retrain', 'spoil', 'ingest', 'pipeline', 'trial', 'import']),
   model: modelName,
   status: jobStatus,
   stage: z.string(),

@@ -1,7 +1,9 @@
 import { z } from 'zod/mini';
 import { deviceId, digest, modelName, versionNumber } from '../ids.ts';
 import { signedDocument } from '../bundle/signing.ts';
+import { importSpec } from '../import-spec.ts';
 import { dataRoutes } from './data-routes.ts';
+import { inputFile, inputFilesMax } from './datasets.ts';
 import { alert, auditEntry, device, devicePoint, job, model, modelVersion, overview, role, rollout, sample, session } from './resources.ts';
 
 export type Access = 'open' | 'viewer' | 'operator' | 'admin';
@@ -140,6 +142,22 @@ export const routes = {
     params: z.object({ name: modelName }),
     query: z.object({ note: z.optional(text(200)), labels: z.optional(text(4000)) }),
     reply: modelVersion,
+  },
+  /** Which of the files are not on the server yet: send these first, then ask again. */
+  importModel: {
+    method: 'POST',
+    path: '/api/models/:name/imports',
+    access: 'operator',
+    summary: 'Import a model that was made elsewhere: checked, quantised, gated, packaged, signed',
+    params: z.object({ name: modelName }),
+    body: z.object({
+      file: inputFile,
+      /** What it is calibrated and judged by. */
+      pictures: z._default(z.array(inputFile).check(z.maxLength(inputFilesMax)), []),
+      spec: importSpec,
+      note: z._default(z.string().check(z.maxLength(500)), ''),
+    }),
+    reply: z.object({ missing: z.array(digest), job: z.nullable(job) }),
   },
   startRollout: {
     method: 'POST',

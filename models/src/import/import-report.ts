@@ -1,0 +1,116 @@
+import { modelName } from '@serin/protocol/ids';
+import type { Estimate } from '@serin/protocol/api/runs';
+import type { Report, ReportVariant } from '@serin/protocol/bundle/report';
+
+import { relativeLoss } from '../evaluate/gate.ts';
+import type { Compared, Measured } from '../evaluate/measured.ts';
+import { chanceError } from '../evaluate/reliability.ts';
+import { readEnvironment } from '../runs/environment.ts';
+import type { Imported } from './import-model.ts';
+import type { PictureSet } from './pictures.ts';
+
+/** What was found out about a model that was made elsewhere. */
+export function importReport(imported: Imported): Report {
+  const { request, wrapped, pictures, measured, robustness, judgement, notes, threads } = imported;
+  const { labels } = request.spec;
+  return {
+    v: 1,
+    model: modelName.parse(request.name),
+    task: wrapped.task,
+    description: 'Made elsewhere and imported.',
+    labels: [...labels],
+    ...(pictures === undefined
+      ? {}
+      : {
+          data: {
+            origin: 'pictures that came with the model',
+            parts: [partOf('to learn ranges and confidence from', pictures.learn, labels), partOf('to judge by', pictures.judge, labels)],
+            ...(wrapped.frame === undefined ? {} : { frame: { ...wrapped.frame } }),
+          },
+        }),
+    training: { seed: request.spec.seed, weights: imported.parameters, weightDigest: imported.digest },
+    ...(measured === undefined ? {} : { performance: performanceOf(imported, measured) }),
+    variants: variantsOf(imported),
+    ...(robustness === undefined
+      ? {}
+      : { robustness: { ...robustness, perturbed: [...robustness.perturbed], left: [...robustness.left], variant: 'fp32' as const } }),
+    environment: readEnvironment(threads),
+    gate: { passed: judgement.verdict.passed, checks: judgement.verdict.checks.map((check) => ({ ...check })) },
+    assumptions: [...assumptions(imported), ...notes].map((words) => words.slice(0, 1000)).slice(0, 64),
+  };
+}
+
+function partOf(name: string, { count, labels: known }: PictureSet, labels: readonly string[]) {
+  if (known === undefined) return { name, rows: count };
+  return { name, rows: count, labels: labels.slice(0, 1000).map((label, place) => ({ label, count: known.filter((one) => one === place).length })) };
+}
+
+function assumptions({ pictures, measured }: Imported): string[] {
+  if (pictures === undefined) return ['No pictures came with it: nothing was measured but its latency, on random inputs.'];
+  const half = 'Half of the pictures, chosen by their content, set ranges and confidence; all figures are of the other half.';
+  return measured === undefined
+    ? [half, 'Nothing says what the pictures show: variants are judged by how well they agree with float, which is taken for right.']
+    : [half, `Intervals hold for pictures like these, drawn independently; ${measured.repeats} resamples.`];
+}
+
+type Performance = NonNullable<Report['performance']>;
+
+function performanceOf({ compared, calibration, recalibration, pictures }: Imported, measured: Measured): Performance {
+  const [main] = measured.metrics.filter(({ name }) => name === measured.main);
+  return {
+    part: 'the pictures to judge by',
+    examples: pictures?.judge.count ?? 0,
+    main: measured.main,
+    metrics: measured.metrics.map(({ name, better, unit, estimate }) => ({
+      name,
+      better,
+      unit,
+      value: estimate?.value ?? null,
+      low: estimate?.low ?? null,
+      high: estimate?.high ?? null,
+    })),
+    ...(compared === undefined ? {} : { serving: servingOf(compared.version, compared.compared) }),
+    ...(main === undefined || main.slices.length === 0
+      ? {}
+      : { slices: main.slices.map(({ column, value, count, estimate }) => ({ column, value, count, metric: estimate })) }),
+    ...(measured.confusion === null
+      ? {}
+      : {
+          confusion: {
+            truths: [...measured.confusion.truths],
+            answers: [...measured.confusion.answers],
+            counts: measured.confusion.counts.map((row) => [...row]),
+          },
+        }),
+    ...(calibration === undefined
+      ? {}
+      : {
+          calibration: {
+            error: calibration.error,
+            chance: chanceError(calibration.bins),
+            temperature: recalibration?.temperature ?? 1,
+            bins: [...calibration.bins],
+          },
+        }),
+  };
+}
+
+function servingOf(version: number, { metrics, main, right }: Compared): NonNullable<Performance['serving']> {
+  const gain: Estimate | null = metrics.find(({ name }) => name === main)?.gain ?? null;
+  return { version, metric: main, gain, ...(right === null ? {} : { wins: right.wins, losses: right.losses }) };
+}
+
+function variantsOf({ variants, judgement, evidence }: Imported): ReportVariant[] {
+  return variants.made.map(({ leftOut: _, ...made }) => {
+    const said = judgement.variants.find(({ variant }) => variant === made.variant);
+    const loss = evidence.find(({ variant }) => variant === made.variant)?.loss;
+    return {
+      ...made,
+      ships: said?.ships ?? false,
+      words: (said?.words ?? 'not judged').slice(0, 1000),
+      ...(loss === undefined
+        ? {}
+        : { loss: { metric: loss.metric, float: loss.float, value: loss.value, share: relativeLoss(loss.float, loss.value, loss.better) } }),
+    };
+  });
+}
