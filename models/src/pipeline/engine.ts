@@ -181,6 +181,7 @@ function contextOf(stage: Stage, plan: Plan, settings: EngineSettings, made: Pro
       const [entry, name] = entryOf(artifact);
       return entry?.outputs.some((output) => output.name === name) === true;
     },
+    seriesOf: (from) => made.entries.get(from)?.record.series ?? {},
     progress: (fraction, message, { rate, remainingSeconds } = {}) => {
       throwIfCancelled(hooks.signal);
       if (now() - toldAt < progressEveryMs && fraction !== 1) return;

@@ -60,6 +60,8 @@ export interface StageContext {
   /** An output of an earlier stage that `reads` lists. */
   read(artifact: Artifact): Promise<Uint8Array>;
   has(artifact: Artifact): boolean;
+  /** The curves that an earlier stage drew. */
+  seriesOf(stage: StageName): StageRecord['series'];
   /** Where a file of the pipeline lies. */
   locate(path: string): string;
   /** For checkpoints: what lies there is found again after a kill. */

@@ -6,9 +6,11 @@ import { expect, test } from 'vitest';
 import { decodeTrees } from '@serin/inference/trees/encode';
 import { predictTrees, rowMajor } from '@serin/inference/trees/predict';
 import type { Golden } from '@serin/protocol/bundle/golden';
+import { report as reportSchema } from '@serin/protocol/bundle/report';
 import { fromBase64 } from '@serin/protocol/digest';
 
 import type { PipelineReport } from './request.ts';
+import { renderReport } from '../report/html.ts';
 import { checkReport, passesGolden } from './testing/checks.ts';
 import { customers, executed, runIn, tablePipeline, workshop } from './testing/data.ts';
 
@@ -24,13 +26,22 @@ test('a CSV becomes a version that answers in the runtime and beats the linear b
   expect(await passesGolden(version, 'fp32')).toBe(32);
   expect(version.task).toBe('table');
   expect(version.labels).toEqual(['no', 'yes']);
-  expect(version.files.map(({ role }) => role).toSorted()).toEqual(['explainer', 'golden', 'model', 'preprocessing', 'profile']);
+  expect(version.files.map(({ role }) => role).toSorted()).toEqual(['explainer', 'golden', 'model', 'preprocessing', 'profile', 'report']);
   // What explains the answers gives the answers, calibrated as they are.
   const bytesOf = (role: string): Uint8Array => version.files.find((one) => one.role === role)?.bytes ?? new Uint8Array();
   const { inputs, outputs } = (JSON.parse(new TextDecoder().decode(bytesOf('golden'))) as Golden).vectors[0] as Golden['vectors'][number];
   const features = new Float32Array(fromBase64(inputs['features']?.data ?? '').buffer);
   const explained = predictTrees(decodeTrees(bytesOf('explainer')), rowMajor(features, features.length), 1);
   expect(explained[1]).toBeCloseTo(outputs['probabilities']?.[1] ?? Number.NaN, 4);
+
+  const told = reportSchema.parse(JSON.parse(new TextDecoder().decode(bytesOf('report'))));
+  expect(told).toMatchObject({ model: 'churn', task: 'table', performance: { main: 'auc', baseline: { name: 'linear' } }, gate: { passed: true } });
+  expect(told.performance?.metrics[0]).toMatchObject({ name: 'auc', value: report.metrics['auc'], ...report.intervals['auc'] });
+  expect(told.performance?.slices).toHaveLength(report.slices.length);
+  expect(told.data?.columns?.slice(0, 3).every(({ importance = 0 }) => importance > 0)).toBe(true);
+  expect(told.data?.parts.map(({ rows }) => rows).reduce((sum, rows) => sum + rows, 0)).toBe(3000);
+  expect(told.variants).toMatchObject([{ variant: 'fp32', ships: true }]);
+  expect(renderReport(told)).toContain('AUC');
 
   expect(report.baseline?.name).toBe('linear');
   expect(report.metrics['auc']).toBeGreaterThan(report.baseline?.metrics['auc'] ?? 1);

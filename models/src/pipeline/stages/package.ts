@@ -2,7 +2,11 @@ import { seededRandom } from '@serin/inference/random';
 import { decodeTrees, encodeTrees } from '@serin/inference/trees/encode';
 import { variant as variantNames, type BundlePart, type Variant } from '@serin/protocol/bundle/manifest';
 import type { Preprocessing } from '@serin/protocol/bundle/preprocessing';
+import { reportPath, type Report } from '@serin/protocol/bundle/report';
+import type { ColumnSummary } from '@serin/protocol/api/datasets';
+import type { ParameterValue } from '@serin/protocol/api/runs';
 
+import type { Robustness } from '../../evaluate/measured.ts';
 import type { ElementType, Model } from '../../onnx/graph.ts';
 import { readModel } from '../../onnx/model-file.ts';
 import { chooseGolden, type NamedTensors } from '../../package/golden.ts';
@@ -10,10 +14,13 @@ import { fittingWindow, makeProfile } from '../../package/profile.ts';
 import { jsonBytes, type TrainedVersion } from '../../package/version.ts';
 import { feederOf } from '../answers.ts';
 import { calibratedTrees, type Calibration } from '../calibration.ts';
+import { readFacts } from '../facts.ts';
+import type { MadeVariant } from '../made-variant.ts';
 import { decodeJson, decodePart, encodeJson, type LearningFacts, type Part } from '../part.ts';
 import { referenceOf } from '../reference.ts';
-import type { Stage, StageContext } from '../stage.ts';
-import type { Evaluated } from './evaluate.ts';
+import type { Artifact, Stage, StageContext } from '../stage.ts';
+import { reportOfVersion, toldSettings, type VersionFacts } from '../version-report.ts';
+import type { Evaluated, JudgedTest } from './evaluate.ts';
 import { modelArtifact, readFound, readVerdict } from './gate.ts';
 import { deployedModel } from './quantise.ts';
 import type { ModelFacts } from './train.ts';
@@ -30,10 +37,18 @@ const perWindow = { table: 100, text: 100, images: 30 } as const;
 export const pack: Stage = {
   name: 'package',
   modules: () => [new URL(import.meta.url)],
-  settings: ({ file }) => ({ name: file.name, seed: file.seed }),
-  reads: () => [
+  settings: ({ file, inputs }) => ({ name: file.name, seed: file.seed, told: toldSettings(file), ingest: 'dataset' in file.ingest ? file.ingest : inputs }),
+  reads: ({ file }) => [
+    'split/train.bin',
+    'split/validation.bin',
     'split/test.bin',
     'split/facts.json',
+    'split/asked.json',
+    'validate/columns.json',
+    ...(file.search === undefined ? [] : (['search/best.json'] as const)),
+    'evaluate/judged.json',
+    'evaluate/robustness.json',
+    'quantise/variants.json',
     'train/model.onnx',
     'train/model.json',
     'train/explainer.bin',
@@ -52,7 +67,8 @@ export const pack: Stage = {
     const bytes = await deployedModel(context);
     const preprocessing = trained.preprocessing ?? undefined;
     const random = seededRandom(context.plan.file.seed).fork('package');
-    const { variants: judged } = await readFound(context);
+    const found = await readFound(context);
+    const judged = found.variants;
     const variants: [Variant, Uint8Array][] = [];
     for (const { variant } of judged.filter(({ ships }) => ships))
       variants.push([variant, variant === 'fp32' ? bytes : await context.read(modelArtifact(variant))]);
@@ -88,9 +104,12 @@ export const pack: Stage = {
     if (preprocessing !== undefined) files.push({ role: 'preprocessing', path: 'preprocessing.json', bytes: jsonBytes(preprocessing) });
     if (context.has('train/explainer.bin')) files.push({ role: 'explainer', path: 'explainer.bin', bytes: await explainerOf(context, calibration) });
     const model = readModel(bytes);
+    const task = facts.kind === 'images' ? 'image-classification' : facts.kind;
+    const report = await reportOf(context, { task, trained, evaluated, found, test });
+    files.push({ role: 'report', path: reportPath, bytes: jsonBytes(report) });
     const version: PackedVersion = {
       files: files.map(({ role, variant, path }) => ({ role, ...(variant === undefined ? {} : { variant }), path })),
-      task: facts.kind === 'images' ? 'image-classification' : facts.kind,
+      task,
       labels: facts.labels,
       inputs: specsOf(model, 'inputs'),
       outputs: specsOf(model, 'outputs'),
@@ -107,6 +126,29 @@ export const pack: Stage = {
     };
   },
 };
+
+type Known = Pick<VersionFacts, 'task' | 'trained' | 'evaluated' | 'found'> & { readonly test: Part };
+
+async function reportOf(context: StageContext, { test, ...known }: Known): Promise<Report> {
+  const { plan, threads } = context;
+  const json = async <Value>(artifact: Artifact): Promise<Value | undefined> =>
+    context.has(artifact) ? decodeJson<Value>(await context.read(artifact)) : undefined;
+  const labelsOf = async (name: 'train' | 'validation') => decodePart(await context.read(`split/${name}.bin`)).labels;
+  return reportOfVersion({
+    ...known,
+    plan,
+    threads,
+    facts: await readFacts(context),
+    labelsByPart: { train: await labelsOf('train'), validation: await labelsOf('validation'), test: test.labels },
+    columns: (await json<ColumnSummary[]>('validate/columns.json')) ?? [],
+    chosen: plan.file.search === undefined ? {} : ((await json<Record<string, ParameterValue>>('search/best.json')) ?? {}),
+    series: context.seriesOf('train'),
+    judged: decodeJson<JudgedTest>(await context.read('evaluate/judged.json')),
+    made: (await json<MadeVariant[]>('quantise/variants.json')) ?? [],
+    robustness: await json<Robustness>('evaluate/robustness.json'),
+    verdict: await readVerdict(context),
+  });
+}
 
 async function explainerOf(context: StageContext, calibration: Calibration | null): Promise<Uint8Array> {
   const bytes = await context.read('train/explainer.bin');
