@@ -13,6 +13,7 @@ import type { LoadPhase } from './edge-model.ts';
 
 /** A page is waited for, and may hang on a telephone. */
 const usualRule: CandidateRule = { countMax: 3, bytesMax: 8 * 1024 * 1024 };
+const measureMs = 500;
 
 export interface BestVariantOptions {
   channel: VerifiedChannel;
@@ -64,7 +65,7 @@ async function openAmong(options: BestVariantOptions, known: WarmReport | undefi
   onProgress('compile', 0, 1);
   const onProven = (done: number, total: number): void => onProgress('compile', done, total);
   const onRun = (done: number, total: number): void => onProgress('warm-up', done, total);
-  const opened = await openBundleSession(engine, fetched.candidates, clock, { onProven, onRun, measured: before && known?.measured });
+  const opened = await openBundleSession(engine, fetched.candidates, clock, { onProven, onRun, measureMs, measured: before && known?.measured });
   onProgress('warm-up', 1, 1);
   await rememberVariant(storage.documents, manifestDigest, keyOf(backend), opened.report);
   const kept = choices.filter(({ variant }) => variant === opened.bundle.variant);

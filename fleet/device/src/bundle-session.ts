@@ -12,6 +12,8 @@ export interface WarmOptions {
   onProven?: ((done: number, total: number) => void) | undefined;
   /** Told how far the measuring is. */
   onRun?: ((done: number, total: number) => void) | undefined;
+  /** What measuring may take, for each variant a few rounds at least. */
+  measureMs?: number | undefined;
   /** Memory that is left: a variant that needs more is out, as long as there is another one. */
   freeBytes?: (() => number) | undefined;
   /** Of these variants on this engine, from before: then only the golden vectors are run. */
@@ -28,7 +30,6 @@ export interface BundleSession {
 const roundsMax = 30;
 /** Of slow models fewer, so that a device is not busy with itself for long. */
 const roundsLeast = 5;
-const measureMs = 2_000;
 /** A model lies in memory as its file, as its graph and as what its kernels made of both. */
 const memoryFactor = 3;
 /** A report must stay small. */
@@ -104,7 +105,7 @@ async function runOnce(candidate: Candidate, round: number, clock: WarmClock): P
  * Turn about on the golden inputs, in one order and then the other: whatever else the machine does falls on all alike.
  * The first round is for warming up.
  */
-async function measure(candidates: readonly Candidate[], clock: WarmClock, onRun: WarmOptions['onRun']): Promise<void> {
+async function measure(candidates: readonly Candidate[], clock: WarmClock, { onRun, measureMs = 2_000 }: WarmOptions): Promise<void> {
   const began = clock.elapsed();
   for (let round = 0; round <= roundsMax; round++) {
     if (round > roundsLeast && clock.elapsed() - began > measureMs) break;
@@ -143,8 +144,9 @@ export async function openBundleSession(
   engine: Engine,
   bundles: readonly LoadableBundle[],
   clock: WarmClock,
-  { onProven, onRun, freeBytes = () => Infinity, measured: before }: WarmOptions = {},
+  options: WarmOptions = {},
 ): Promise<BundleSession> {
+  const { onProven, freeBytes = () => Infinity, measured: before } = options;
   const candidates = bundles.map((bundle): Candidate => ({
     bundle,
     figures: { variant: bundle.variant, bytes: bundle.model.size },
@@ -157,7 +159,7 @@ export async function openBundleSession(
       await prove(candidate, engine, clock, candidates.length === 1 ? Infinity : freeBytes());
       onProven?.(index + 1, candidates.length);
     }
-    if (before === undefined) await measure(candidates, clock, onRun);
+    if (before === undefined) await measure(candidates, clock, options);
     const fresh = candidates.map(({ figures }) => figures);
     const measured = before?.map((known) => ({ ...known, ...fresh.find((figures) => figures.variant === known.variant) })) ?? fresh;
     const wanted = before === undefined ? bestOf(fresh, roundsWonBy(candidates)) : candidates[0]?.bundle.variant;
