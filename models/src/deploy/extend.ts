@@ -48,10 +48,10 @@ export function extendModel(model: Model, { stem, makes, keep = () => true }: Ex
   const fresh = createNames(graph);
   const nodes: Node[] = [...graph.nodes];
   const initialisers = new Map(graph.initialisers);
-  const outputs: ValueInfo[] = graph.outputs.filter(({ name }) => !renamed.has(name)).filter(keep);
+  const made: ValueInfo[] = [];
 
-  const append = (operator: string, inputs: readonly string[], attributes: Record<string, Attribute>, made: readonly string[]): void => {
-    nodes.push({ operator, domain: '', name: made[0] ?? '', inputs, outputs: made, attributes });
+  const append = (operator: string, inputs: readonly string[], attributes: Record<string, Attribute>, results: readonly string[]): void => {
+    nodes.push({ operator, domain: '', name: results[0] ?? '', inputs, outputs: results, attributes });
   };
   const constant = (tensor: Tensor): string => {
     const name = fresh(`${stem}/constant`);
@@ -60,14 +60,14 @@ export function extendModel(model: Model, { stem, makes, keep = () => true }: Ex
   };
   const tools: GraphTools = {
     at: (name) => renamed.get(name) ?? name,
-    add: (operator, inputs, attributes = {}, made = [fresh(`${stem}/${operator.toLowerCase()}`)]) => {
-      append(operator, inputs, attributes, made);
-      return made[0] ?? '';
+    add: (operator, inputs, attributes = {}, results = [fresh(`${stem}/${operator.toLowerCase()}`)]) => {
+      append(operator, inputs, attributes, results);
+      return results[0] ?? '';
     },
     several: (operator, inputs, count, attributes = {}) => {
-      const made = Array.from({ length: count }, () => fresh(`${stem}/${operator.toLowerCase()}`));
-      append(operator, inputs, attributes, made);
-      return made;
+      const results = Array.from({ length: count }, () => fresh(`${stem}/${operator.toLowerCase()}`));
+      append(operator, inputs, attributes, results);
+      return results;
     },
     split: (value, axis, sizes) => tools.several('Split', [value, tools.whole(sizes)], sizes.length, { axis: int(axis) }),
     constant,
@@ -76,10 +76,15 @@ export function extendModel(model: Model, { stem, makes, keep = () => true }: Ex
     table: (dims, values) => constant(floats(dims, values)),
     output: (name, type, dims, value) => {
       append('Identity', [value], {}, [name]);
-      outputs.push({ name, type, dims });
+      made.push({ name, type, dims });
     },
   };
   write(tools);
+  // New outputs are where the first was that they replace: readers that know no names take the first one.
+  const isKept = (output: ValueInfo): boolean => !renamed.has(output.name) && keep(output);
+  const place = graph.outputs.findIndex((output) => !isKept(output));
+  const before = place === -1 ? graph.outputs : graph.outputs.slice(0, place);
+  const outputs = [...before, ...made, ...graph.outputs.slice(before.length).filter(isKept)];
   return removeDeadCode(checkModel({ ...model, graph: nameNodes({ ...graph, nodes: withoutCopies(nodes, outputs), initialisers, outputs }) }));
 }
 

@@ -1,7 +1,9 @@
 import type { TreeEnsemble } from '@serin/inference/trees/ensemble';
 
-import { createGraphBuilder } from '../onnx/builder.ts';
-import { createModel, floats, int, scalar, type Model } from '../onnx/graph.ts';
+import { extendModel } from '../deploy/extend.ts';
+import { probabilitiesOutput, withProbabilities } from '../deploy/heads.ts';
+import { recalibrate } from '../deploy/temperature.ts';
+import { int, type Model } from '../onnx/graph.ts';
 import { minimise } from '../linear/minimise.ts';
 import type { Answers } from './answers.ts';
 
@@ -72,17 +74,36 @@ async function fit(logs: Float64Array, labels: ArrayLike<number>, rows: ArrayLik
 
 const rowsMin = 50;
 
+export interface Calibrated {
+  readonly calibration: Calibration;
+  /** How it was judged, and what it won. */
+  readonly words: string;
+}
+
 /**
- * A calibration, if the validation rows say it helps: each half is judged by what was learnt from the other, so that it has to
- * help rows it has not seen. What is kept is then learnt from both.
+ * A calibration, if the validation rows say it helps rows it has not seen. A network of pictures needs no more than a
+ * temperature, which leaves every answer as it is.
  */
-export async function calibrate(
-  answers: Answers,
-  labels: Float64Array,
-): Promise<{ readonly calibration: Calibration; readonly before: number; readonly after: number } | undefined> {
+export async function calibrate(answers: Answers, labels: Float64Array, form: 'classes' | 'temperature' = 'classes'): Promise<Calibrated | undefined> {
+  if (answers.kind !== 'probabilities' || labels.length < rowsMin) return undefined;
+  return form === 'temperature' ? calibrateByTemperature(answers, labels) : calibrateByClass(answers, labels);
+}
+
+function calibrateByTemperature(answers: Answers, labels: Float64Array): Calibrated | undefined {
+  const found = recalibrate(logarithms(answers), labels, answers.width);
+  if (found === undefined) return undefined;
+  const { temperature, before, after } = found;
+  const points = (share: number): string => `${(100 * share).toFixed(1)} points`;
+  return {
+    calibration: { ...identity(answers.width), scale: 1 / temperature },
+    words: `temperature ${temperature.toPrecision(3)}, calibration error ${points(before)} before, ${points(after)} after, lower on each of three splits it was not learnt from`,
+  };
+}
+
+/** Each half is judged by what was learnt from the other. What is kept is then learnt from both. */
+async function calibrateByClass(answers: Answers, labels: Float64Array): Promise<Calibrated | undefined> {
   const { width } = answers;
   const rows = Array.from(labels, (_, row) => row);
-  if (answers.kind !== 'probabilities' || rows.length < rowsMin) return undefined;
   const logs = logarithms(answers);
   const halves = [rows.filter((row) => row % 2 === 0), rows.filter((row) => row % 2 === 1)] as const;
   const crossed = async ([fitted, judged]: readonly [readonly number[], readonly number[]]): Promise<number> =>
@@ -91,7 +112,8 @@ export async function calibrate(
   const before = lossOf(logs, labels, rows, width, identity(width));
   if (!(after < before * (1 - 1e-3))) return undefined;
   const calibration = await fit(logs, labels, rows, width);
-  return calibration.scale > 0 ? { calibration, before, after } : undefined;
+  if (!(calibration.scale > 0)) return undefined;
+  return { calibration, words: `log loss ${before.toPrecision(4)} before, ${after.toPrecision(4)} after, judged on halves it was not learnt from` };
 }
 
 export function applyCalibration(answers: Answers, calibration: Calibration): Answers {
@@ -108,19 +130,14 @@ export function applyCalibration(answers: Answers, calibration: Calibration): An
 
 /** The same as part of the graph, so that every device answers calibrated. */
 export function calibratedModel(model: Model, { scale, bias }: Calibration): Model {
-  const { graph } = model;
-  const inner = 'probabilities_uncalibrated';
-  const rename = (name: string): string => (name === 'probabilities' ? inner : name);
-  const builder = createGraphBuilder(graph.name);
-  for (const { name, type, dims } of graph.inputs) builder.input(name, type, dims);
-  for (const [name, tensor] of graph.initialisers) builder.constant(tensor, name);
-  for (const node of graph.nodes) builder.append({ ...node, name: rename(node.name), inputs: node.inputs.map(rename), outputs: node.outputs.map(rename) });
-  const clipped = builder.add('Clip', [inner, builder.constant(scalar(least)), builder.constant(scalar(1))]);
-  const scaled = builder.add('Mul', [builder.add('Log', [clipped]), builder.constant(scalar(scale))]);
-  const moved = builder.add('Add', [scaled, builder.constant(floats([1, bias.length], bias))]);
-  builder.add('Softmax', [moved], { axis: int(-1) }, ['probabilities']);
-  for (const { name, type, dims } of graph.outputs) builder.output(name, type, dims);
-  return { ...createModel(builder.finish(), { ...model.metadata }), opsets: model.opsets, irVersion: model.irVersion };
+  const holds = { output: probabilitiesOutput, holds: 'probabilities' } as const;
+  if (bias.every((value) => value === 0)) return withProbabilities(model, { ...holds, temperature: 1 / scale });
+  return extendModel(model, { stem: 'calibrated', makes: [probabilitiesOutput] }, ({ at, add, number, table, output }) => {
+    const clipped = add('Clip', [at(probabilitiesOutput), number(least), number(1)]);
+    const scaled = add('Mul', [add('Log', [clipped]), number(scale)]);
+    const moved = add('Add', [scaled, table([1, bias.length], bias)]);
+    output(probabilitiesOutput, 'float32', ['N', bias.length], add('Softmax', [moved], { axis: int(-1) }));
+  });
 }
 
 /** The same for the trees that explain the answers, so that their parts add up to the margin of what is answered. */

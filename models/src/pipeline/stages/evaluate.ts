@@ -97,13 +97,10 @@ interface Judged {
 
 async function judgeModel(context: StageContext, { facts, model, bytes, validation, validated: raw, metric }: Judged): Promise<StageOutcome> {
   const { file } = context.plan;
-  const found = await calibrate(raw, validation.labels);
+  const found = await calibrate(raw, validation.labels, facts.kind === 'images' ? 'temperature' : 'classes');
   const calibrated = found === undefined ? undefined : calibratedModel(readModel(bytes), found.calibration);
   const validated = found === undefined ? raw : applyCalibration(raw, found.calibration);
-  if (found !== undefined)
-    context.note(
-      `calibrated on the validation part: log loss ${found.before.toPrecision(4)} before, ${found.after.toPrecision(4)} after, judged on halves it was not learnt from`,
-    );
+  if (found !== undefined) context.note(`calibrated on the validation part: ${found.words}`);
   const deciding = decidingOf(file, facts, validated, validation.labels, metric);
   const test = decodePart(await context.read('split/test.bin'));
   const deployed = calibrated === undefined ? bytes : writeModel(calibrated);
