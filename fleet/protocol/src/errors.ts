@@ -167,6 +167,7 @@ export const errorCatalogue = {
     status: 502,
   },
   PIPELINE_INVALID: { message: 'The pipeline file is malformed', hint: 'The details name each field and its rule', status: 400 },
+  IMPORT_SPEC_INVALID: { message: 'What is said of the model is malformed', hint: 'The details name each field and its rule', status: 400 },
   CHECKPOINT_INVALID: { message: 'The checkpoint cannot be gone on from', hint: 'Begin anew, or give the settings the run began with', status: 400 },
   GATE_FAILED: { message: 'The version did not pass its gate', hint: 'The checks name the number, the limit and the distance', status: 409 },
   JOB_FAILED: { message: 'The job ended with an error', hint: 'Its log has the cause', status: 500 },

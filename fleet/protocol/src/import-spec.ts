@@ -1,5 +1,6 @@
 import { z } from 'zod/mini';
 import { gateSettings, quantiseSettings } from './pipeline.ts';
+import { checkContent, readJson } from './strict-file.ts';
 
 /**
  * What a person says of a model that was made elsewhere: how pixels become its input and what its output means. Data only, so
@@ -72,4 +73,8 @@ export const importSpec = z.strictObject({
 export type ImportSpec = z.infer<typeof importSpec>;
 export type ImportSpecInput = z.input<typeof importSpec>;
 
-export const importSpecBytesMax = 1024 * 1024;
+const importSpecBytesMax = 1024 * 1024;
+
+/** What a text says of a model. Throws IMPORT_SPEC_INVALID with every field that is wrong. */
+export const readImportSpec = (text: string): ImportSpec =>
+  checkContent(importSpec, readJson(text, 'IMPORT_SPEC_INVALID', importSpecBytesMax), 'IMPORT_SPEC_INVALID');

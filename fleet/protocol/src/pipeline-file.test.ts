@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 
 import { SerinError } from './errors.ts';
-import { checkPipeline, nearest, pipelineSchema, pipelineSchemaText, readPipeline } from './pipeline-file.ts';
+import { checkPipeline, pipelineSchema, pipelineSchemaText, readPipeline } from './pipeline-file.ts';
 import { pipelineTemplates, pipelineTemplateText, type PipelineTemplateName } from './pipeline-templates.ts';
+import { nearest } from './strict-file.ts';
 
 const names = Object.keys(pipelineTemplates) as PipelineTemplateName[];
 

@@ -6,8 +6,10 @@ import { modelName } from '@serin/protocol/ids';
 import { bundleBytesMax } from '@serin/protocol/limits';
 import { readValue } from '../arguments.ts';
 import { command, type Group } from '../command.ts';
-import { unreadable, UsageError } from '../exit-codes.ts';
+import { exitCodes, unreadable, UsageError, type ExitCode } from '../exit-codes.ts';
 import { formatAge, formatBytes, type Column } from '../output.ts';
+import { timeoutArg, waitArg } from './job-end.ts';
+import { importArgs, importModel } from './model-import.ts';
 
 const nameRule = 'lower-case letters, digits, - and _, 63 at most';
 
@@ -94,15 +96,23 @@ export const modelGroup: Group = {
       },
     ),
     push: command(
-      'Push a ready ONNX file: the server checks, packages and signs it',
+      'Push an ONNX file: checked, packaged and signed; with --calibrate also made ready for frames, quantised, measured and judged',
       {
         file: { type: 'positional', required: true, description: 'the .onnx file' },
         name: { type: 'string', valueHint: 'model', required: true, description: 'the model it is a version of' },
         note: { type: 'string', valueHint: 'text', description: 'what is new' },
         labels: { type: 'string', valueHint: 'a,b,c or labels.txt', description: 'names of the classes, in order' },
+        ...importArgs,
+        ...waitArg,
+        ...timeoutArg,
       },
-      async ({ file, name, note, labels }, { api, showOne, say, link }) => {
+      async ({ file, name, note, labels, calibrate, spec, wait, 'timeout-s': timeoutS }, session): Promise<ExitCode> => {
+        const { api, showOne, say, link } = session;
         const model = readValue(modelName, name, '--name', nameRule);
+        if (calibrate !== undefined || spec !== undefined) {
+          const names = labels === undefined ? [] : (await readLabels(labels)).split(',').map((label) => label.trim());
+          return importModel({ file, model, labels: names, note, calibrate, spec, wait, timeoutS }, session);
+        }
         const raw = await readModelFile(file);
         const query = { ...(note === undefined ? {} : { note }), ...(labels === undefined ? {} : { labels: await readLabels(labels) }) };
         say(`Sending ${path.basename(file)} (${formatBytes(raw.length)}) ...`);
@@ -110,6 +120,7 @@ export const modelGroup: Group = {
         showOne(version, versionFields);
         say(`Roll it out: serin rollout start ${version.model} ${version.version}`);
         link('/models');
+        return exitCodes.ok;
       },
     ),
   },

@@ -4,7 +4,7 @@ import type { TableSchema } from '@serin/protocol/table-schema';
 import { addProblem, noProblems, refuseProblems } from '../../data/problems.ts';
 import { loadTable, splitNames, type LoadedTable } from '../../data/quality/load-table.ts';
 import type { RecordBatch } from '../../data/records/batch.ts';
-import { nearest } from '@serin/protocol/pipeline-file';
+import { nearest } from '@serin/protocol/strict-file';
 import { decodeJson, decodePart, encodeJson, encodePart, pickRows, type DataFacts, type JudgingFacts, type LearningFacts, type Part } from '../part.ts';
 import { frameOf } from '../pictures.ts';
 import { readRecords, recordSpecOf, specOf } from '../records.ts';
