@@ -14,6 +14,7 @@ import { importanceOf } from '../importance.ts';
 import { comparePair, constantAnswers, decidingOf, slicesOf } from '../judging.ts';
 import { decisionsOf, mainMetric, metricsOf, valueOf, type Deciding } from '../metrics.ts';
 import { readFacts } from '../facts.ts';
+import { robustnessOf } from '../robustness.ts';
 import { decodeJson, decodePart, encodeJson, type DataFacts, type Part } from '../part.ts';
 import type { Stage, StageContext, StageOutcome } from '../stage.ts';
 import type { BaselineFacts, ModelFacts } from './train.ts';
@@ -121,6 +122,8 @@ async function judgeModel(context: StageContext, { facts, model, bytes, validati
   const slices = await sliced(context, facts, test, answers, deciding, prepared[metric] as Counted);
   for (const note of slices?.notes ?? []) context.note(note);
   const importance = await importanceOf(context, facts, model, bytes, test, metric);
+  const { preprocessing } = model;
+  const robustness = await robustnessOf(context, { facts, preprocessing: preprocessing ?? undefined, trained: bytes, deployed, test, deciding, metric });
   const evaluated: Evaluated = { metric, metrics, deciding, positive: facts.positive, calibration: found?.calibration ?? null, baseline };
   const interval = intervals[metric];
   const { threshold } = deciding;
@@ -136,7 +139,12 @@ async function judgeModel(context: StageContext, { facts, model, bytes, validati
   const { rows: _, bins: __, ...told } = judged;
   return {
     words: `${metric} ${(metrics[metric] ?? Number.NaN).toPrecision(4)}${interval === undefined ? '' : ` (${interval.low.toPrecision(4)} to ${interval.high.toPrecision(4)})`} on ${test.rows.toLocaleString('en')} test records; ${baseline.name} ${(baseline.metrics[metric] ?? Number.NaN).toPrecision(4)}`,
-    outputs: { 'evaluation.json': encodeJson(evaluated), 'judged.json': encodeJson(judged), ...(calibrated === undefined ? {} : { 'model.onnx': deployed }) },
+    outputs: {
+      'evaluation.json': encodeJson(evaluated),
+      'judged.json': encodeJson(judged),
+      'robustness.json': encodeJson(robustness),
+      ...(calibrated === undefined ? {} : { 'model.onnx': deployed }),
+    },
     report: {
       metrics: { ...metrics, ...(threshold === null ? {} : { threshold }) },
       baseline: { name: baseline.name, metrics: { ...baseline.metrics } },
