@@ -50,6 +50,19 @@ describe.each(stacks)('the loop on the %s stack', (kind) => {
     await expectFramesFlow();
   });
 
+  test('every device measured the variants of the version, runs one of them and says so', async () => {
+    const figures = { p50Ms: expect.any(Number), p90Ms: expect.any(Number), loadMs: expect.any(Number), goldenDifference: expect.any(Number) };
+    for (const { id, models } of await stack.devices()) {
+      const [model] = models;
+      const measured = model?.measured.toSorted((one, other) => one.variant.localeCompare(other.variant));
+      expect(measured, id).toEqual(['fp32', 'u8s8'].map((variant) => ({ variant, bytes: expect.any(Number), ...figures })));
+      expect(measured?.map(({ variant }) => variant as string)).toContain(model?.variant);
+    }
+    const [version] = (await stack.api('listVersions', { params: { name: picker } })).items;
+    expect(version?.variants.reduce((sum, { devices }) => sum + devices, 0)).toBe(fleetSize);
+    for (const { p50Ms } of version?.variants ?? []) expect(p50Ms).toBeGreaterThan(0);
+  });
+
   test('the light changes: an alert, a retraining, one device first, then all of them', async () => {
     stack.setLight({ level: 0.3, warmth: 0.8 });
     const alert = await stack.feed.until('an alert', async () => (await stack.api('listAlerts', { query: { state: 'OPEN' } })).items[0], 120_000);
