@@ -16,7 +16,7 @@ const names: CalibratorName[] = ['min-max', 'moving-average', 'percentile', 'ent
 
 function rangeBy(name: CalibratorName, parts: readonly Float32Array[], keep = 0.999): ValueRange {
   const calibrator = createCalibrator(name, keep);
-  for (const part of parts) calibrator.add(part, Math.min(...part), Math.max(...part), 1);
+  for (const part of parts) calibrator.add(part, Math.min(...part), Math.max(...part));
   return calibrator.range();
 }
 function errorOf(values: Float32Array, range: ValueRange): number {
@@ -36,7 +36,7 @@ test('a histogram that grows counts every value once, wherever its batch came', 
     fc.property(fc.array(part, { minLength: 1, maxLength: 6 }), fc.nat(6), (parts, power) => {
       const builder = createHistogram();
       const scaled = parts.map((values, index) => values.map((value) => Math.fround(value * 10 ** ((index * power) % 7))));
-      for (const values of scaled) builder.add(values, Math.min(...values), Math.max(...values), 1);
+      for (const values of scaled) builder.add(values, Math.min(...values), Math.max(...values));
       const { counts, zeros, first, width, min, max } = builder.finish();
       const all = scaled.flatMap((values) => [...values]);
       expect(zeros + counts.reduce((sum, count) => sum + count, 0)).toBe(all.length);

@@ -1,12 +1,11 @@
 import { SerinError } from '@serin/protocol/errors';
 
-import { elementCount, type Model, type Tensor } from '../onnx/graph.ts';
-import { writeModel } from '../onnx/model-file.ts';
-import { openSession, runtimeTensor, type Session } from '../onnx/session.ts';
+import type { Model } from '../onnx/graph.ts';
 import { throwIfCancelled } from '../train/cancellation.ts';
 import { checkBatch, type Batch } from './batches.ts';
 import { createCalibrator, type Calibrator, type CalibratorName } from './calibrators/calibrator.ts';
 import type { ValueRange } from './parameters.ts';
+import { openProbe, type Probe } from './probe.ts';
 
 export type { Batch };
 
@@ -33,15 +32,17 @@ export async function calibrate(model: Model, options: CalibrationOptions): Prom
   const groups = groupValues(options.values);
   const total = Array.isArray(batches) ? batches.length : undefined;
   const ranges = new Map<string, ValueRange>();
+  const wantsSample = calibrator !== 'min-max' && calibrator !== 'moving-average';
   for (const [place, values] of groups.entries()) {
-    const calibrators = new Map(values.map((name) => [name, createCalibrator(calibrator, keep)]));
-    const session = await openProbe(model, values, threads);
+    const calibrators = new Map([...values.keys()].map((name) => [name, createCalibrator(calibrator, keep)]));
+    let probe: Probe | undefined;
     let count = 0;
     try {
       for (const batch of batches) {
         throwIfCancelled(signal);
         checkBatch(model.graph.inputs, batch, count);
-        await learn(session, batch, calibrators, count);
+        probe ??= await openProbe(model, values, rowsOf(batch), wantsSample, threads);
+        await learn(probe, batch, calibrators, count);
         count += 1;
         onProgress?.(
           (place + (total === undefined ? 0 : count / total)) / groups.length,
@@ -51,7 +52,7 @@ export async function calibrate(model: Model, options: CalibrationOptions): Prom
         await new Promise((resolve) => setImmediate(resolve));
       }
     } finally {
-      await session.release();
+      await probe?.release();
     }
     if (count === 0) {
       throw new SerinError('CALIBRATION_MISFIT', {
@@ -64,55 +65,29 @@ export async function calibrate(model: Model, options: CalibrationOptions): Prom
   return ranges;
 }
 
-function openProbe(model: Model, values: readonly string[], threads: number): Promise<Session> {
-  const outputs = values.map((name) => ({ name, type: 'float32' as const, dims: [] as number[] }));
-  // Without declared shapes the runtime infers them itself.
-  return openSession(writeModel({ ...model, graph: { ...model.graph, outputs } }, { shapelessOutputs: true }), { threads });
-}
-
-function groupValues(values: ReadonlyMap<string, number>): string[][] {
-  const groups: string[][] = [];
+function groupValues(values: ReadonlyMap<string, number>): ReadonlyMap<string, number>[] {
+  const groups: Map<string, number>[] = [];
   let leftBytes = 0;
   for (const [name, elements] of values) {
     if (groups.length === 0 || leftBytes < elements * 4) {
-      groups.push([]);
+      groups.push(new Map());
       leftBytes = heldBytesMax;
     }
-    groups.at(-1)?.push(name);
+    groups.at(-1)?.set(name, elements);
     leftBytes -= elements * 4;
   }
   return groups;
 }
 
-async function learn(session: Session, batch: Batch, calibrators: ReadonlyMap<string, Calibrator>, count: number): Promise<void> {
-  const entries = Object.entries(batch);
-  const feeds = Object.fromEntries(entries.map(([name, { type, data, dims }]) => [name, runtimeTensor(type, data, dims)]));
-  const results = await session.run(feeds);
-  const rows = rowsOf(entries.map(([, tensor]) => tensor));
-  for (const [name, calibrator] of calibrators) {
-    const values = results[name]?.data as Float32Array;
-    if (values.length === 0) continue;
-    const [min, max] = extremesOf(values, name, count);
-    calibrator.add(values, min, max, rows);
+async function learn(probe: Probe, batch: Batch, calibrators: ReadonlyMap<string, Calibrator>, count: number): Promise<void> {
+  for (const [name, { min, max, sum, sample }] of await probe.run(batch)) {
+    if (Number.isNaN(sum) || Number.isNaN(min) || Number.isNaN(max)) throw notFinite(name, 'not a number', count);
+    if (!Number.isFinite(min) || !Number.isFinite(max)) throw notFinite(name, 'infinite', count);
+    calibrators.get(name)?.add(sample, min, max);
   }
 }
 
-const rowsOf = (inputs: readonly Tensor[]): number => Math.min(...inputs.map(({ dims }) => (elementCount(dims) === 0 ? 1 : (dims[0] ?? 1))));
-
-function extremesOf(values: Float32Array, name: string, count: number): [number, number] {
-  let [low, high] = [Infinity, -Infinity];
-  for (let index = 0; index < values.length; index += 1) {
-    const value = values[index] as number;
-    // True for what is not a number, too.
-    if (!(value >= low)) {
-      if (Number.isNaN(value)) throw notFinite(name, 'not a number', count);
-      low = value;
-    }
-    if (value > high) high = value;
-  }
-  if (low === -Infinity || high === Infinity) throw notFinite(name, 'infinite', count);
-  return [low, high];
-}
+const rowsOf = (batch: Batch): number => Math.min(...Object.values(batch).map(({ dims }) => dims[0] ?? 1));
 
 const notFinite = (name: string, what: string, count: number): SerinError =>
   new SerinError('CALIBRATION_NOT_FINITE', { detail: `the value ${name} is ${what} for batch ${count + 1} of the calibration data` });

@@ -8,8 +8,8 @@ export type CalibratorName = 'min-max' | 'moving-average' | 'percentile' | 'entr
 
 /** Learns the range of one value, batch by batch. */
 export interface Calibrator {
-  /** `rows`: how many examples the values are of. */
-  add(values: Float32Array, min: number, max: number, rows: number): void;
+  /** Some of the values of a batch, and the extremes of all of them. */
+  add(values: Float32Array, min: number, max: number): void;
   range(): ValueRange;
 }
 

@@ -9,18 +9,15 @@ export interface Histogram {
   readonly first: number;
   readonly width: number;
   readonly zeros: number;
-  /** Of all values seen, not only of those counted. */
+  /** Of all values, not only of those counted. */
   readonly min: number;
   readonly max: number;
 }
 
 export const binCount = 4096;
-/** Of one call, more say nothing new about the range. */
-const samplesMax = 65_536;
-
 export interface HistogramBuilder {
-  /** Adds values, of which at least the extremes are finite; of very many only some are counted. */
-  add(values: Float32Array, min: number, max: number, rows: number): void;
+  /** Adds finite values, whose extremes may lie further out than any of them. */
+  add(values: Float32Array, min: number, max: number): void;
   finish(): Histogram;
 }
 
@@ -31,7 +28,6 @@ export function createHistogram(): HistogramBuilder {
   let zeros = 0;
   let min = Infinity;
   let max = -Infinity;
-  let calls = 0;
 
   const cover = (low: number, high: number): void => {
     if (width === 0) {
@@ -66,21 +62,19 @@ export function createHistogram(): HistogramBuilder {
   };
 
   return {
-    add: (values, low, high, rows) => {
+    add: (values, low, high) => {
       cover(low, high);
       min = Math.min(min, low);
       max = Math.max(max, high);
-      const step = Math.ceil(values.length / (samplesMax * Math.max(1, rows))) | 1;
       const scale = width === 0 ? 0 : 1 / width;
       const [bins, from] = [counts, first];
       let zero = 0;
-      for (let index = calls % step; index < values.length; index += step) {
+      for (let index = 0; index < values.length; index += 1) {
         const value = values[index] as number;
         if (value === 0) zero += 1;
         else (bins[Math.floor(value * scale) - from] as number) += 1;
       }
       zeros += zero;
-      calls += 1;
     },
     finish: () => ({ counts, first, width, zeros, min, max }),
   };
