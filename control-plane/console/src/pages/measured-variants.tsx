@@ -24,7 +24,7 @@ export function MeasuredVariants({ model: { model, variant, measured } }: { mode
       <tbody>
         {measured.map((one) => (
           <tr key={one.variant} data-variant={one.variant} className={cn(one.variant === variant && 'font-medium', one.code !== undefined && 'text-ink-3')}>
-            <th scope="row" className="py-1 text-left font-[inherit]">
+            <th scope="row" className="py-1 text-left [font-weight:inherit]">
               {one.variant}
             </th>
             {one.code === undefined ? (
