@@ -63,6 +63,8 @@ export const imageSettings = z.strictObject({
   epochs: z._default(whole(1, 1000), 20),
   learningRate: z._default(between(1e-6, 1), 3e-3),
   augment: z._default(z.boolean(), true),
+  /** Puts out random features of what the network makes of a picture beside its answer, so that drift shows that no statistic of pixels does. */
+  embedding: z._default(z.boolean(), true),
 });
 
 const singleTrainer = z.discriminatedUnion('kind', [treesSettings, linearSettings, textLinearSettings, textConvSettings, imageSettings]);

@@ -68,6 +68,11 @@ test('pictures become a version, in 8 bits where these are no loss', async () =>
   expect(report.series.map(({ name }) => name)).toContain('validation accuracy');
   for (const { variant } of version.files.filter(({ role }) => role === 'model')) expect(await passesGolden(version, variant ?? '')).toBe(4);
   expect(version.inputs).toEqual([{ name: 'image', dtype: 'uint8', shape: [-1, 16, 16, 1] }]);
+  // Whoever knows no names takes the first one.
+  expect(version.outputs.map(({ name, shape }) => [name, shape])).toEqual([
+    ['probabilities', [-1, 2]],
+    ['embedding', [-1, 128]],
+  ]);
 });
 
 test('a version of a dataset brings its files and what its columns are, and is named in the record', async () => {

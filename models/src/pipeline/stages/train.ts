@@ -59,7 +59,7 @@ export const train: Stage = {
       'model.json': encodeJson({
         preprocessing: trained.preprocessing ?? null,
         weightDigest: trained.weightDigest,
-        parameters: countParameters(trained.model),
+        parameters: trained.parameters ?? countParameters(trained.model),
         importance: trained.importance ?? null,
       } satisfies ModelFacts),
       ...(trained.explainer === undefined ? {} : { 'explainer.bin': trained.explainer }),

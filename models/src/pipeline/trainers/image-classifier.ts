@@ -1,7 +1,10 @@
 import path from 'node:path';
 
+import { seededRandom } from '@serin/inference/random';
+
 import { augment } from '../../data/augmentation.ts';
 import type { BatchSource } from '../../data/batch-source.ts';
+import { addEmbedding } from '../../deploy/embedding.ts';
 import { evaluate } from '../../evaluate/metrics.ts';
 import { writeModel } from '../../onnx/model-file.ts';
 import type { Model } from '../../onnx/graph.ts';
@@ -9,8 +12,9 @@ import { defineModel } from '../../train/layers.ts';
 import { softmaxCrossEntropy } from '../../train/losses.ts';
 import { adam } from '../../train/optimiser.ts';
 import { train } from '../../train/train.ts';
-import { answersOf } from '../answers.ts';
-import type { Part } from '../part.ts';
+import { countParameters } from '../../train/weights.ts';
+import { answersOf, feederOf, type Feeds } from '../answers.ts';
+import type { LearningFacts, Part } from '../part.ts';
 import type { Trainer } from './trainer.ts';
 
 const downTo = 8;
@@ -54,10 +58,22 @@ function pictureSource({ pixels, rows, labels }: Part, size: number, channels: 1
   };
 }
 
+/** Pictures as they come, not augmented: what the network makes of these is what devices compare theirs with. */
+async function withPictureEmbedding(model: Model, part: Part, frame: LearningFacts['frame'], seed: number, signal: AbortSignal | undefined): Promise<Model> {
+  const feeder = feederOf(undefined, part, frame);
+  function* batches(): Generator<Feeds> {
+    for (let from = 0; from < part.rows; from += batchMax) yield feeder(from, Math.min(part.rows, from + batchMax));
+  }
+  return (await addEmbedding(model, { batches: batches(), random: seededRandom(seed).fork('embedding'), signal })).model;
+}
+
 const batchMax = 32;
 
 export const trainer: Trainer<'image-classifier'> = {
-  train: async ({ size, channels, width, epochs, learningRate, augment: isAugmented }, { facts, train: part, validation, seed, workFolder, context }) => {
+  train: async (
+    { size, channels, width, epochs, learningRate, augment: isAugmented, embedding },
+    { facts, train: part, validation, seed, workFolder, context },
+  ) => {
     const classes = facts.labels.length;
     const frame = { size, channels };
     const result = await train({
@@ -91,6 +107,8 @@ export const trainer: Trainer<'image-classifier'> = {
       },
     });
     if (result.resumedFrom !== undefined) context.note(`training went on from step ${result.resumedFrom}`);
-    return { model: result.model, weightDigest: result.digest, words: `a convolutional network for ${size}x${size} pictures, ${result.steps} steps` };
+    const parameters = countParameters(result.model);
+    const model = embedding ? await withPictureEmbedding(result.model, part, frame, seed, context.signal) : result.model;
+    return { model, parameters, weightDigest: result.digest, words: `a convolutional network for ${size}x${size} pictures, ${result.steps} steps` };
   },
 };

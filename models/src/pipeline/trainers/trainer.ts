@@ -22,6 +22,8 @@ export interface TrainedModel {
   /** A model of pictures needs none. */
   readonly preprocessing?: Preprocessing;
   readonly weightDigest: string;
+  /** Where the model has more numbers than were learnt. */
+  readonly parameters?: number;
   /** What each column did for the answers, if the trainer knows. */
   readonly importance?: { readonly method: string; readonly columns: readonly { readonly name: string; readonly value: number }[] };
   /** What explains an answer on a device, as the file of role `explainer` has it. */
