@@ -11,7 +11,7 @@ import { drawTensor } from '../onnx/example-inputs.ts';
 import type { Model, ValueInfo } from '../onnx/graph.ts';
 import { chooseGolden, type NamedTensors } from '../package/golden.ts';
 import { pictureStatistics } from '../package/picture-statistics.ts';
-import { makeProfile, type ProfileOptions } from '../package/profile.ts';
+import { fittingWindow, makeProfile, type ProfileOptions } from '../package/profile.ts';
 import { emptyProfile } from '../package/ready-model.ts';
 import { jsonBytes, type TrainedVersion } from '../package/version.ts';
 import { frameBatch } from './ask.ts';
@@ -90,7 +90,7 @@ function profileOf(imported: Imported): ReturnType<typeof makeProfile> {
   const answers = answersOf(imported);
   return makeProfile({
     statistics: { ...pictureStatistics(pictures.judge.pixels, frame), ...(answers === undefined ? {} : { [confidenceStatistic]: answers.frames }) },
-    framesPerWindow: Math.max(1, Math.min(request.framesPerWindow, Math.floor(pictures.judge.count / 4))),
+    framesPerWindow: fittingWindow(pictures.judge.count, request.framesPerWindow),
     random: random.fork('profile'),
     origin: `${pictures.judge.count} of the pictures that came with the model`,
     ...(answers === undefined

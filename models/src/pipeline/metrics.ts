@@ -42,3 +42,9 @@ export function metricsOf(answers: Answers, labels: Float64Array, facts: DataFac
 
 /** One metric on all rows. */
 export const valueOf = (metric: Counted | undefined, rows: number): number => metric?.(everyRow(rows)) ?? Number.NaN;
+
+/**
+ * What a loss is a share of. Losses in nats and errors of calibration come so close to nothing that any change is many times
+ * as much; there the share of right answers is what 8 bits may not cost, and the calibration has its own limit.
+ */
+export const lossMetricOf = (metric: MetricName): MetricName => (metric === 'logLoss' || metric === 'brier' || metric === 'ece' ? 'accuracy' : metric);

@@ -10,7 +10,7 @@ import { chanceError, errorOfBins } from '../evaluate/reliability.ts';
 import { buildReport, costsOf, cut, variantReports } from '../report/build.ts';
 import { readEnvironment } from '../runs/environment.ts';
 import { flatParameters } from './engine-text.ts';
-import type { MadeVariant } from './made-variant.ts';
+import type { MadeVariant } from '../package/make-variants.ts';
 import type { DataFacts } from './part.ts';
 import type { Plan, StageRecord } from './stage.ts';
 import type { Evaluated, JudgedTest } from './stages/evaluate.ts';

@@ -11,9 +11,9 @@ import { errorOfBins } from '../../evaluate/reliability.ts';
 import { answersOf, relabel, type Answers } from '../answers.ts';
 import { shown } from '../figures.ts';
 import { comparePair } from '../judging.ts';
-import { betterOf, metricsOf, valueOf, type Deciding } from '../metrics.ts';
+import { betterOf, lossMetricOf, metricsOf, valueOf, type Deciding } from '../metrics.ts';
 import { readFacts } from '../facts.ts';
-import type { MadeVariant } from '../made-variant.ts';
+import type { MadeVariant } from '../../package/make-variants.ts';
 import { decodeJson, decodePart, encodeJson, type DataFacts, type Part } from '../part.ts';
 import type { Champion } from '../request.ts';
 import type { Artifact, Stage, StageContext } from '../stage.ts';
@@ -65,7 +65,7 @@ export const gate: Stage = {
         },
         serving: serving?.evidence,
         slices: judged.slices,
-        robustness: context.has('evaluate/robustness.json') ? decodeJson<Robustness>(await context.read('evaluate/robustness.json')) : undefined,
+        robustness: await readRobustness(context),
         variants,
       },
       context.plan.file.gate,
@@ -98,6 +98,10 @@ export interface ServingFound {
   readonly metrics: Readonly<Record<string, number>>;
   readonly gain: Estimate | null;
 }
+
+/** Null where there is nothing to disturb. */
+export const readRobustness = async (context: StageContext): Promise<Robustness | undefined> =>
+  context.has('evaluate/robustness.json') ? (decodeJson<Robustness | null>(await context.read('evaluate/robustness.json')) ?? undefined) : undefined;
 
 export const readVerdict = async (context: StageContext): Promise<GateVerdict> => decodeJson<GateVerdict>(await context.read('gate/verdict.json'));
 export const readFound = async (context: StageContext): Promise<GateFound> => decodeJson<GateFound>(await context.read('gate/found.json'));
@@ -135,12 +139,6 @@ async function readTested(context: StageContext): Promise<Tested> {
 }
 
 const valueIn = (metrics: Readonly<Record<string, number>>, name: string): number => metrics[name] ?? Number.NaN;
-
-/**
- * What a loss is a share of. Losses in nats and errors of calibration come so close to nothing that any change is many times
- * as much; there the share of right answers is what 8 bits may not cost, and the calibration has its own limit.
- */
-const lossMetricOf = (metric: MetricName): MetricName => (metric === 'logLoss' || metric === 'brier' || metric === 'ece' ? 'accuracy' : metric);
 
 /** Float and whatever was made beside it, each asked about the test part. */
 async function variantsOf(context: StageContext, { evaluated, own, facts, test, bytes, answers }: Tested): Promise<VariantEvidence[]> {

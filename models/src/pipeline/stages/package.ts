@@ -6,7 +6,6 @@ import { reportPath, type Report } from '@serin/protocol/bundle/report';
 import type { ColumnSummary } from '@serin/protocol/api/datasets';
 import type { ParameterValue } from '@serin/protocol/api/runs';
 
-import type { Robustness } from '../../evaluate/measured.ts';
 import type { ElementType, Model } from '../../onnx/graph.ts';
 import { readModel } from '../../onnx/model-file.ts';
 import { chooseGolden, type NamedTensors } from '../../package/golden.ts';
@@ -15,13 +14,13 @@ import { jsonBytes, type TrainedVersion } from '../../package/version.ts';
 import { feederOf } from '../answers.ts';
 import { calibratedTrees, type Calibration } from '../calibration.ts';
 import { readFacts } from '../facts.ts';
-import type { MadeVariant } from '../made-variant.ts';
+import type { MadeVariant } from '../../package/make-variants.ts';
 import { decodeJson, decodePart, encodeJson, type LearningFacts, type Part } from '../part.ts';
 import { referenceOf } from '../reference.ts';
 import type { Artifact, Stage, StageContext } from '../stage.ts';
 import { reportOfVersion, toldSettings, type VersionFacts } from '../version-report.ts';
 import type { Evaluated, JudgedTest } from './evaluate.ts';
-import { modelArtifact, readFound, readVerdict } from './gate.ts';
+import { modelArtifact, readFound, readRobustness, readVerdict } from './gate.ts';
 import { deployedModel } from './quantise.ts';
 import type { ModelFacts } from './train.ts';
 
@@ -145,7 +144,7 @@ async function reportOf(context: StageContext, { test, ...known }: Known): Promi
     series: context.seriesOf('train'),
     judged: decodeJson<JudgedTest>(await context.read('evaluate/judged.json')),
     made: (await json<MadeVariant[]>('quantise/variants.json')) ?? [],
-    robustness: await json<Robustness>('evaluate/robustness.json'),
+    robustness: await readRobustness(context),
     verdict: await readVerdict(context),
   });
 }

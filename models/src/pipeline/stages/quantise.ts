@@ -1,92 +1,107 @@
-import { median } from '../figures.ts';
-import { evaluate } from '../../evaluate/metrics.ts';
+import { quantiseSettings, type QuantiseSettings } from '@serin/protocol/pipeline';
+
 import { readModel, writeModel } from '../../onnx/model-file.ts';
-import { openSession, runtimeTensor, type Session } from '../../onnx/session.ts';
-import { quantise as quantiseModel } from '../../quantise/quantise.ts';
-import { answersOf, feederOf } from '../answers.ts';
-import { decodeJson, decodePart, type LearningFacts, type Part } from '../part.ts';
-import type { Stage, StageContext, StageOutcome } from '../stage.ts';
+import type { Model } from '../../onnx/graph.ts';
+import { makeVariants, type Variants } from '../../package/make-variants.ts';
+import type { Batch } from '../../quantise/batches.ts';
+import { answersOf, feederOf, type Feeder } from '../answers.ts';
+import { readFacts } from '../facts.ts';
+import { betterOf, lossMetricOf, metricsOf, valueOf } from '../metrics.ts';
+import { decodeJson, decodePart, encodeJson } from '../part.ts';
+import type { Stage, StageContext } from '../stage.ts';
+import type { Evaluated } from './evaluate.ts';
+import type { ModelFacts } from './train.ts';
 
-const lossMax = 0.01;
-const samples = 128;
-const timedRuns = 21;
+const queriesMax = 32;
 
-/** Eight bits where they help: only networks of pictures are made of products that gain by it. */
+/** Other forms of the model, those that help: unless the file asks for some, only networks of pictures are made of products that gain by it. */
 export const quantise: Stage = {
   name: 'quantise',
   modules: () => [new URL(import.meta.url)],
-  settings: ({ file }) => ({ quantise: file.quantise, kind: file.train.kind }),
-  reads: () => ['split/train.bin', 'split/validation.bin', 'split/facts.json', 'train/model.onnx', 'evaluate/model.onnx'],
+  settings: ({ file }) => ({ quantise: file.quantise, kind: file.train.kind, seed: file.seed }),
+  reads: () => [
+    'split/train.bin',
+    'split/validation.bin',
+    'split/facts.json',
+    'split/asked.json',
+    'train/model.onnx',
+    'train/model.json',
+    'evaluate/evaluation.json',
+    'evaluate/model.onnx',
+  ],
   runtime: true,
   skip: ({ file: { quantise: wish, train } }) => {
     if (wish === 'never') return 'the pipeline says never';
-    if (train.kind === 'image-classifier') return undefined;
-    return train.kind === 'trees'
-      ? 'trees compare numbers, there are no products to quantise'
-      : `${train.kind} is small already; 8 bits would cost accuracy and win no time`;
+    if (train.kind === 'trees') return 'trees compare numbers, there are no products to quantise';
+    return train.kind === 'image-classifier' || wish !== 'auto' ? undefined : `${train.kind} is small already; 8 bits would cost accuracy and win no time`;
   },
   run: async (context) => {
-    const facts = decodeJson<LearningFacts>(await context.read('split/facts.json'));
-    const bytes = await deployedModel(context);
-    const train = decodePart(await context.read('split/train.bin'));
-    const validation = decodePart(await context.read('split/validation.bin'));
-    context.progress(null, 'measuring the ranges of values');
-    const count = Math.min(samples, train.rows);
-    const feeder = feederOf(undefined, train, facts.frame);
-    const small = writeModel(
-      (
-        await quantiseModel(readModel(bytes), {
-          batches: Array.from({ length: count }, (_, row) => ({ ...feeder(row, row + 1) })),
-          signal: context.signal,
-        })
-      ).model,
+    const model = readModel(await deployedModel(context));
+    const { settings, calibration, queries, metric } = await materialOf(context);
+    const variants = await makeVariants(
+      { model, settings, calibration, queries, metric, seed: context.plan.file.seed },
+      {
+        threads: context.threads,
+        signal: context.signal,
+        memory: false,
+        onProgress: (fraction, words) => context.progress(fraction, words),
+        onNote: context.note,
+      },
     );
-    return decide(context, { facts, bytes, small, validation });
+    const { files, made } = variants;
+    const beside = [...files].filter(([variant]) => variant !== 'fp32');
+    return {
+      words: wordsOf(variants),
+      skipped: beside.length === 0,
+      outputs: { 'variants.json': encodeJson(made), ...Object.fromEntries(beside.map(([variant, bytes]) => [`model.${variant}.onnx`, bytes])) },
+    };
   },
 };
+
+interface Material {
+  readonly settings: QuantiseSettings;
+  readonly calibration: readonly Batch[];
+  readonly queries: readonly Batch[];
+  readonly metric: (model: Model) => Promise<number>;
+}
+
+/** Ranges come from records that were learnt from, and what is lost is looked at on the validation part: the test part is the gate's. */
+async function materialOf(context: StageContext): Promise<Material> {
+  const facts = await readFacts(context);
+  const { preprocessing: read } = decodeJson<ModelFacts>(await context.read('train/model.json'));
+  const preprocessing = read ?? undefined;
+  const evaluated = decodeJson<Evaluated>(await context.read('evaluate/evaluation.json'));
+  const train = decodePart(await context.read('split/train.bin'));
+  const validation = decodePart(await context.read('split/validation.bin'));
+  const wish = context.plan.file.quantise;
+  const settings = typeof wish === 'string' ? quantiseSettings.parse({}) : wish;
+  const lost = lossMetricOf(evaluated.metric);
+  return {
+    settings,
+    calibration: singles(feederOf(preprocessing, train, facts.frame), Math.min(settings.samples, train.rows)),
+    queries: singles(feederOf(preprocessing, validation, facts.frame), Math.min(queriesMax, validation.rows)),
+    metric: async (model) => {
+      const answers = await answersOf(writeModel(model), preprocessing, validation, facts.frame, { signal: context.signal });
+      const value = valueOf(metricsOf(answers, validation.labels, facts, evaluated.deciding)[lost], validation.rows);
+      return betterOf(lost) === 'higher' ? value : -value;
+    },
+  };
+}
+
+const singles = (feeder: Feeder, count: number): Batch[] => Array.from({ length: count }, (_, row) => ({ ...feeder(row, row + 1) }));
+
+function wordsOf({ made }: Variants): string {
+  const float = made.find(({ variant }) => variant === 'fp32')?.bytes ?? 1;
+  return made
+    .filter(({ variant }) => variant !== 'fp32')
+    .map(({ variant, bytes, time, leftOut }) => {
+      if (leftOut !== undefined) return leftOut;
+      const faster = time === undefined ? '' : `, ${(1 / time.value).toFixed(2)} times as fast here`;
+      return `${variant}: ${Math.round((100 * bytes) / float)} % of the size${faster}`;
+    })
+    .join('; ');
+}
 
 /** Calibrated where that helped. */
 export const deployedModel = (context: StageContext): Promise<Uint8Array> =>
   context.read(context.has('evaluate/model.onnx') ? 'evaluate/model.onnx' : 'train/model.onnx');
-
-interface Candidates {
-  readonly facts: LearningFacts;
-  readonly bytes: Uint8Array;
-  readonly small: Uint8Array;
-  readonly validation: Part;
-}
-
-async function decide(context: StageContext, { facts, bytes, small, validation }: Candidates): Promise<StageOutcome> {
-  const rightOf = async (model: Uint8Array): Promise<number> => {
-    const { values, width } = await answersOf(model, undefined, validation, facts.frame, { signal: context.signal });
-    return evaluate(values, validation.labels, width).accuracy;
-  };
-  const loss = (await rightOf(bytes)) - (await rightOf(small));
-  const ratio = await speedUp(bytes, small, validation, facts);
-  const share = small.length / bytes.length;
-  const found = `8 bits: ${(100 * share).toFixed(0)} % of the size, ${ratio.toFixed(2)} times as fast, ${(100 * loss).toFixed(1)} points of accuracy lost on the validation part`;
-  const taken = loss <= lossMax && share < 1 && ratio > 1;
-  const words = taken ? found : `${found}; left out, ${loss > lossMax ? `more than ${100 * lossMax} points are` : 'and that is'} no gain`;
-  return { words, skipped: !taken, outputs: taken ? { 'model.u8s8.onnx': small } : {}, facts: { loss, ratio, share } };
-}
-
-/** Turn about, so that what else the machine does falls on both. */
-async function speedUp(one: Uint8Array, other: Uint8Array, part: Part, facts: LearningFacts): Promise<number> {
-  const sessions: Session[] = [await openSession(one), await openSession(other)];
-  try {
-    const feeds = Object.entries(feederOf(undefined, part, facts.frame)(0, 1)).map(
-      ([name, { type, data, dims }]) => [name, runtimeTensor(type, data, dims)] as const,
-    );
-    const times: [number[], number[]] = [[], []];
-    for (let run = 0; run < timedRuns; run += 1) {
-      for (const [place, session] of sessions.entries()) {
-        const began = performance.now();
-        await session.run(Object.fromEntries(feeds));
-        times[place as 0 | 1].push(performance.now() - began);
-      }
-    }
-    return median(times[0]) / median(times[1]);
-  } finally {
-    for (const session of sessions) await session.release();
-  }
-}
