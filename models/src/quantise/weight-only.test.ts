@@ -6,6 +6,7 @@ import { int, ints, type Model, type Tensor } from '../onnx/graph.ts';
 import { readModel, writeModel } from '../onnx/model-file.ts';
 import { normals, operatorsRun, outputOf, smallModel, sqnrDb } from './testing/formats.ts';
 import { packBlocks } from './weight-blocks.ts';
+import { packBytes } from './weight-bytes.ts';
 import { quantiseWeights } from './weight-only.ts';
 
 const dense = (depth = 100): Model =>
@@ -80,6 +81,39 @@ test('weights of zeros stay zeros', () => {
   const weight: Tensor<'float32'> = { type: 'float32', dims: [32, 1], data: new Float32Array(32) };
   const packed = packBlocks({ weight, depth: 32, width: 1, rowStep: 1, columnStep: 1 }, { bits: 4, blockSize: 32, zeroPoints: true });
   expect(unpack(packed, 32, 1, 4, 32)[0]?.every((value) => value === 0)).toBe(true);
+});
+
+test('with scales along both channels every weight comes back within half a step, and none is clipped', () => {
+  const dims = fc.tuple(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 4 }));
+  fc.assert(
+    fc.property(dims, fc.integer(), fc.integer({ min: -3, max: 3 }), (shape, seed, outlier) => {
+      const weight = normals(seed, shape);
+      const [height, width, inner] = shape;
+      weight.data.forEach((value, index) => (weight.data[index] = Math.floor(index / inner) % width === 0 ? value * 10 ** outlier : value));
+      const { data, rows, columns } = packBytes(weight);
+      expect([rows.length, columns.length]).toEqual([height, width]);
+      data.forEach((stored, index) => {
+        const place = Math.floor(index / inner);
+        const step = (rows[Math.floor(place / width)] ?? 0) * (columns[place % width] ?? 0);
+        expect(Math.abs(stored * step - (weight.data[index] ?? 0))).toBeLessThanOrEqual(step * 0.501);
+      });
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test('an input channel that is far larger than the others costs them little', () => {
+  const weight = normals(1, [32, 32]);
+  weight.data.forEach((value, index) => (weight.data[index] = index % 32 === 5 ? value * 1000 : value));
+  const { data, rows, columns } = packBytes(weight);
+  const wanted: number[] = [];
+  const found: number[] = [];
+  data.forEach((stored, index) => {
+    if (index % 32 === 5) return;
+    wanted.push(weight.data[index] ?? 0);
+    found.push(stored * (rows[Math.floor(index / 32)] ?? 0) * (columns[index % 32] ?? 0));
+  });
+  expect(sqnrDb(wanted, found)).toBeGreaterThan(25);
 });
 
 test('large weights of a Conv are stored in bytes and are float again once loaded, in the same kernel', async () => {
