@@ -258,8 +258,8 @@ A version is one model in several variants: \`fp32\`, \`fp16\`, \`u8s8\`, \`u8u8
 that promise most on its processor, loads each in the inference process, runs its golden vectors, and measures them turn about on the
 golden inputs, up to thirty times and two seconds, while the version in service goes on answering. One that does not load, misses its
 golden vectors or needs more memory than there is is out, and the report says why. The fastest is kept; where others are slower by no
-more than 3 % or a tenth of a millisecond, or lost fewer than three rounds of four, the most exact of them, because nothing is given up
-for noise. The rest is deleted.
+more than 3 % or a tenth of a millisecond, by their median or by their lower quartile, the most exact of them, because nothing is given
+up for noise. The rest is deleted.
 
 What was measured is kept with the bundle and reported (\`serin device get\`, the console, \`/healthz\`), so neither a restart nor going
 back to the version before measures again. A change of the settings about variants takes effect at the next install. They are tried in

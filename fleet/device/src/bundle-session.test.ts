@@ -96,16 +96,21 @@ test('of several variants the fastest is kept, measured turn about, and the othe
   expect(order.slice(0, 9)).toEqual([1, 0, 2, 1, 0, 2, 2, 0, 1]);
 });
 
-test.each([
-  [3, 'fp32'],
-  [10, 'u8s8'],
-])('a variant that is 9 %% faster, but slower in one round of %i, leaves %s in place', async (every, kept) => {
+/** The quick run of each three, and what a busy machine makes of the others. */
+const disturbed = (quickMs: number, slowMs: number) => {
   let runs = 0;
-  const { report } = await choose({ 0: () => (++runs % every === 0 ? 30 : 10), 1: () => 11 }, [
+  return () => (++runs % 3 === 0 ? quickMs : slowMs);
+};
+
+test.each([
+  ['as quick as the exact one when nothing disturbs it leaves that in place', 10, 'fp32'],
+  ['quicker also then is kept', 9, 'u8s8'],
+] as const)('a variant with the better median that is %s', async (_, quickMs, kept) => {
+  const { report } = await choose({ 0: disturbed(quickMs, 20), 1: disturbed(10, 30) }, [
     ['u8s8', 0],
     ['fp32', 1],
   ]);
-  expect(report.measured).toMatchObject([{ p50Ms: 10 }, { p50Ms: 11 }]);
+  expect(report.measured).toMatchObject([{ p50Ms: 20 }, { p50Ms: 30 }]);
   expect(report.variant).toBe(kept);
 });
 

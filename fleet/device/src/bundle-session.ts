@@ -1,7 +1,6 @@
-import type { Variant } from '@serin/protocol/bundle/manifest';
 import { asSerinError, SerinError } from '@serin/protocol/errors';
 import type { MeasuredVariant } from '@serin/protocol/messages/reported';
-import { bestOf, type RoundsWon } from './candidates.ts';
+import { bestOf } from './candidates.ts';
 import { goldenInputs, requireGolden } from './golden-check.ts';
 import type { Clock, Engine, EngineSession, LoadableBundle, WarmReport } from './ports.ts';
 
@@ -119,14 +118,6 @@ async function measure(candidates: readonly Candidate[], clock: WarmClock, { onR
   }
 }
 
-const roundsWonBy =
-  (candidates: readonly Candidate[]): RoundsWon =>
-  (one, other) => {
-    const timesOf = (name: Variant): readonly number[] => candidates.find(({ figures }) => figures.variant === name)?.times ?? [];
-    const [mine, theirs] = [timesOf(one), timesOf(other)];
-    return mine.filter((time, round) => time < (theirs[round] ?? 0)).length / Math.max(1, mine.length);
-  };
-
 function mostTelling(candidates: readonly Candidate[]): SerinError {
   const faults = candidates.flatMap(({ figures, fault }) => (fault === undefined ? [] : [{ variant: figures.variant, fault }]));
   const [first, ...others] = faults.toSorted((left, right) => telling.indexOf(right.fault.code) - telling.indexOf(left.fault.code));
@@ -162,7 +153,8 @@ export async function openBundleSession(
     if (before === undefined) await measure(candidates, clock, options);
     const fresh = candidates.map(({ figures }) => figures);
     const measured = before?.map((known) => ({ ...known, ...fresh.find((figures) => figures.variant === known.variant) })) ?? fresh;
-    const wanted = before === undefined ? bestOf(fresh, roundsWonBy(candidates)) : candidates[0]?.bundle.variant;
+    const lowerQuartiles = new Map(candidates.map(({ bundle, times }) => [bundle.variant, quantile(times, 0.25)]));
+    const wanted = before === undefined ? bestOf(fresh, lowerQuartiles) : candidates[0]?.bundle.variant;
     const best = candidates.find(({ session, bundle }) => session !== undefined && bundle.variant === wanted);
     if (best?.session === undefined) throw mostTelling(candidates);
     const { session, bundle } = best;

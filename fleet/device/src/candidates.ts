@@ -59,19 +59,19 @@ export function candidatesFor(target: Target, bundle: Manifest, { allowed, count
 /** Who is so little slower than the fastest is as fast: a page's clock has ticks of a tenth of a millisecond. */
 const slowerShareMax = 0.03;
 const slowerMsMax = 0.1;
-/** And who is only now and then slower is not slower: so many of the rounds at least must say so. */
-const roundsLostMin = 0.75;
+const isAsFast = (ms: number, fastestMs: number): boolean => ms <= Math.max(fastestMs * (1 + slowerShareMax), fastestMs + slowerMsMax);
 const exactFirst: readonly Variant[] = ['fp32', 'fp16', 'w8', 'u8u8', 'u8s8', 'dyn8', 'w4'];
 
-/** Share of the rounds, measured turn about, in which one variant was faster than another. */
-export type RoundsWon = (one: Variant, other: Variant) => number;
-
-/** Of those that are as fast as the fastest the most exact one: nothing is given up for noise. Undefined where none may serve. */
-export function bestOf(measured: readonly MeasuredVariant[], roundsWon: RoundsWon = () => 1): Variant | undefined {
-  const able = measured.flatMap(({ variant: name, code, p50Ms }) => (code === undefined && p50Ms !== undefined ? [{ name, p50Ms }] : []));
+/**
+ * Of those that are as fast as the fastest the most exact one: nothing is given up for noise. Undefined where none may serve.
+ * A busy machine moves medians, but hardly the quick runs: who is as fast by its lower quartile is as fast as well.
+ */
+export function bestOf(measured: readonly MeasuredVariant[], lowerQuartileMs: ReadonlyMap<Variant, number> = new Map()): Variant | undefined {
+  const able = measured.flatMap(({ variant: name, code, p50Ms }) =>
+    code === undefined && p50Ms !== undefined ? [{ name, p50Ms, lowerMs: lowerQuartileMs.get(name) ?? p50Ms }] : [],
+  );
   const [fastest] = able.toSorted((one, other) => one.p50Ms - other.p50Ms);
   if (fastest === undefined) return undefined;
-  const limitMs = Math.max(fastest.p50Ms * (1 + slowerShareMax), fastest.p50Ms + slowerMsMax);
-  const fast = able.filter(({ name, p50Ms }) => p50Ms <= limitMs || roundsWon(fastest.name, name) < roundsLostMin).map(({ name }) => name);
+  const fast = able.filter(({ p50Ms, lowerMs }) => isAsFast(p50Ms, fastest.p50Ms) || isAsFast(lowerMs, fastest.lowerMs)).map(({ name }) => name);
   return exactFirst.find((name) => fast.includes(name));
 }
