@@ -36,6 +36,7 @@ export function findInputStage(graph: Graph): InputStage | undefined {
       if (next.operator === 'Mul') scale *= factor;
       else if (next.operator === 'Div' && next.inputs[0] === output) scale /= factor;
       else if (next.operator === 'Sub' && next.inputs[0] === output) zeroPoint += factor / scale;
+      else if (next.operator === 'Add') zeroPoint -= factor / scale;
       else break;
     }
     nodes.add(next);

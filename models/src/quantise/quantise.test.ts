@@ -109,6 +109,13 @@ test('an input that is only cast, shifted and scaled is taken as the bytes it is
   expect(findInputStage(network({ head: 'gemm', shift: 127.5 }).graph)).toBeUndefined();
 });
 
+test('a shift by a whole byte is no work at all', async () => {
+  const { model, report } = await quantise(network({ head: 'gemm', shift: 128 }), { batches: [{ frame: frames(1) }] });
+  const operators = model.graph.nodes.map(({ operator }) => operator);
+  for (const gone of ['Cast', 'Sub', 'Add', 'Mul']) expect(operators).not.toContain(gone);
+  expect(report.left.map(({ operator }) => operator)).toEqual(['Softmax']);
+});
+
 test('a shift between two bytes still gives a working model', async () => {
   const model = network({ head: 'gemm', shift: 127.5 });
   const answers = await probabilities(writeModel((await quantise(model, { batches: [{ frame: frames(1) }] })).model));
