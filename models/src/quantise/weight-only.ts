@@ -22,7 +22,8 @@ const accuracyLevel = 4;
 /**
  * Weights in 4 or 8 bits, everything between in float. Products become MatMulNBits, which reads the bits as they are.
  * Other large weights are stored as int8 with scales along both channels whatever `bits` says, and become float when the model
- * is loaded: a smaller file, the same speed. Takes a prepared model.
+ * is loaded: a smaller file, the same speed. In WASM the runtime has no fast MatMulNBits (2 to 16 times as long as float):
+ * a browser keeps it only where it measured it faster. Takes a prepared model.
  */
 export function quantiseWeights(model: Model, options: WeightOnlyOptions): Rewritten {
   const { bits, blockSize = 32, zeroPoints = bits === 4, exclude = new Set() } = options;

@@ -1,4 +1,5 @@
 import { openSession, runtimeTensor, type Session } from '../../onnx/session.ts';
+import { decibelsOf, noiseShare } from '../../quantise/recover/noise.ts';
 import type { Examples } from './cases.ts';
 
 export interface Contender {
@@ -19,7 +20,10 @@ const feedsOf = (example: Examples[number]) =>
 
 const roundMs = 25;
 
-/** Turn by turn, so that what else the machine does falls on all of them. */
+/**
+ * Turn by turn, so that what else the machine does falls on all of them; many queries a turn, because a model that is
+ * alone on its device finds its weights in the cache.
+ */
 export async function compareSpeeds(contenders: readonly Contender[], examples: Examples, rounds: number, threads: number): Promise<Speed[]> {
   const sessions: Session[] = [];
   try {
@@ -61,25 +65,7 @@ export async function compareOutputs(contenders: readonly Contender[], examples:
   }
   const [wanted = []] = results;
   return results.map((found) => {
-    const names = Object.keys(wanted[0] ?? {});
-    return Math.min(
-      ...names.map((name) =>
-        sqnrOf(
-          wanted.map((each) => each[name] ?? []),
-          found.map((each) => each[name] ?? []),
-        ),
-      ),
-    );
+    const valuesOf = (outputs: typeof found, name: string): Float32Array[] => outputs.map((each) => each[name] ?? new Float32Array());
+    return Math.min(...Object.keys(wanted[0] ?? {}).map((name) => decibelsOf(noiseShare(valuesOf(wanted, name), valuesOf(found, name)))));
   });
-}
-
-function sqnrOf(wanted: readonly ArrayLike<number>[], found: readonly ArrayLike<number>[]): number {
-  let [signal, noise] = [0, 0];
-  wanted.forEach((values, example) => {
-    for (let index = 0; index < values.length; index += 1) {
-      signal += (values[index] ?? 0) ** 2;
-      noise += ((values[index] ?? 0) - (found[example]?.[index] ?? Number.NaN)) ** 2;
-    }
-  });
-  return 10 * Math.log10(signal / noise);
 }

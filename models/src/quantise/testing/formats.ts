@@ -9,6 +9,7 @@ import { createModel, floats, type Model, type Tensor } from '../../onnx/graph.t
 import { inspectModel } from '../../onnx/inspect.ts';
 import { writeModel } from '../../onnx/model-file.ts';
 import { openSession, runModel } from '../../onnx/session.ts';
+import { decibelsOf, noiseShare } from '../recover/noise.ts';
 
 export const normals = (seed: number, dims: readonly number[], deviation = 1): Tensor<'float32'> => {
   const random = seededRandom(seed);
@@ -34,15 +35,8 @@ export function smallModel(dims: readonly (number | string)[], build: (builder: 
 
 export const outputOf = async (model: Model, x: Tensor): Promise<Float32Array> => (await runModel(model, new Map([['x', x]]))).get('y')?.data as Float32Array;
 
-/** 10 log10 of the power of what was wanted over that of the difference. */
-export function sqnrDb(wanted: ArrayLike<number>, found: ArrayLike<number>): number {
-  let [signal, noise] = [0, 0];
-  for (let index = 0; index < wanted.length; index += 1) {
-    signal += (wanted[index] ?? 0) ** 2;
-    noise += ((wanted[index] ?? 0) - (found[index] ?? Number.NaN)) ** 2;
-  }
-  return 10 * Math.log10(signal / noise);
-}
+export const sqnrDb = (wanted: ArrayLike<number>, found: ArrayLike<number>): number =>
+  decibelsOf(noiseShare([Float32Array.from(wanted)], [Float32Array.from(found)]));
 
 /** How often each operator occurs in the graph that the runtime really runs. */
 export async function operatorsRun(model: Model): Promise<Readonly<Record<string, number>>> {
