@@ -246,6 +246,7 @@ export async function wireControlPlane(config: Config, store: Store, log: Log): 
           rollouts,
           push: (request) => pushReadyModel(publishing, trainingSettings, config.data, request),
           importModel: (order, actor) => startImport(publishing, order, actor),
+          blobs,
           data: { uploads, datasets: data, pipelines: { store, blobs, changes, clock, threads } },
           endJob: async (tx, job, end) => handlers[job.kind].onEnd?.(tx, job, end),
           demo,

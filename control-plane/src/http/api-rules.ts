@@ -8,6 +8,12 @@ const listBytesMax = 16 << 20;
 
 export const apiRules: RouteRules = {
   perMinute: { signIn: 20, pushVersion: 60 },
-  bodyBytesMax: { pushVersion: pushBytesMax, sendUpload: uploadPieceBytesMax, addDatasetVersion: listBytesMax, runPipeline: listBytesMax, importModel: listBytesMax },
+  bodyBytesMax: {
+    pushVersion: pushBytesMax,
+    sendUpload: uploadPieceBytesMax,
+    addDatasetVersion: listBytesMax,
+    runPipeline: listBytesMax,
+    importModel: listBytesMax,
+  },
   explain: { runPipeline: explainPipeline },
 };

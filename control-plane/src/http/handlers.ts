@@ -1,12 +1,14 @@
 import type { ModelName } from '@serin/protocol/ids';
 import type { Rollout, Session } from '@serin/protocol/api/resources';
 import type { ReplyOf } from '@serin/protocol/api/routes';
+import type { Report } from '@serin/protocol/bundle/report';
 import { SerinError } from '@serin/protocol/errors';
 import { digest, modelName, type Digest } from '@serin/protocol/ids';
 import { productVersion } from '@serin/protocol/version';
 import { eq } from 'drizzle-orm';
 import { createToken, listTokens, revokeToken, signIn, signOut, type AccessContext, type Principal } from '../access.ts';
 import { recordAudit } from '../audit.ts';
+import type { BlobStore } from '../blobs/disk.ts';
 import type { Changes } from '../changes.ts';
 import type { Demo } from '../demo.ts';
 import { createEnrolment, revokeDevice, type DeviceContext } from '../devices.ts';
@@ -22,6 +24,7 @@ import { findVersion, listModels, listSamples, listVersions, viewVersion } from 
 import { listAudit, viewOverview } from '../views/overview.ts';
 import { findRollout, listRollouts } from '../views/rollouts.ts';
 import { listAlerts, listJobs, viewJob } from '../views/work.ts';
+import { readVersionReport, sendReportPage, wantsPage } from './version-report.ts';
 import { createDataHandlers, type DataHandlerContext } from './data-handlers.ts';
 import type { ApiRequest, Handlers } from './routes.ts';
 import type { SessionCookie } from './server.ts';
@@ -44,6 +47,7 @@ export interface HandlerContext {
   push(request: PushRequest): Promise<VersionRow>;
   importModel(order: ImportOrder, actor: string): Promise<{ missing: Digest[]; job?: JobRow }>;
   data: DataHandlerContext;
+  blobs: BlobStore;
   /** What hangs on a job that ends before it began. */
   endJob(tx: Db, job: JobRow, end: JobEnd): Promise<void>;
   /** Only where the server runs the demo. */
@@ -120,6 +124,12 @@ export function createHandlers(context: HandlerContext, session: SessionCookie):
     return { missing, job: job === undefined ? null : viewJob(job, clock()) };
   }
 
+  async function versionReport({ params, query, http }: ApiRequest<'getVersionReport'>): Promise<ReplyOf<'getVersionReport'>> {
+    const { row, report } = await readVersionReport(db, context.blobs, params.name, params.version);
+    // The page is sent here and now; whoever awaits the reply awaits its end.
+    return wantsPage(query.format, http.request) ? (sendReportPage(http.reply, report, row) as unknown as Report) : report;
+  }
+
   async function webChannel({ params }: ApiRequest<'getWebChannel'>): Promise<ReplyOf<'getWebChannel'>> {
     const [model] = await db.select().from(models).where(eq(models.name, params.name));
     const champion = model?.champion ?? undefined;
@@ -183,6 +193,7 @@ export function createHandlers(context: HandlerContext, session: SessionCookie):
     createEnrolment: enrol,
     listModels: async () => ({ items: await listModels(db) }),
     listVersions: async ({ params }) => ({ items: await listVersions(db, params.name) }),
+    getVersionReport: versionReport,
     pushVersion,
     importModel,
     startRollout: async ({ body, actor }) => showRollout(await rollouts.start(body, actor)),

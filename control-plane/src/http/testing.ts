@@ -112,6 +112,7 @@ export async function startTestApi(options: { publicUrl?: string } = {}): Promis
           rollouts: { start: unused, pause: unused, resume: unused, abort: unused },
           push: unused,
           importModel: unused,
+          blobs,
           data: { uploads, datasets, pipelines: { store, blobs, changes, clock, threads: 1 } },
           endJob: async () => {},
           demo: undefined,

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod/mini';
 import type { Part } from '@serin/inference/detections';
+import { gateVerdict } from '@serin/protocol/bundle/gate';
 import { bundleFile, manifest, type BundlePart } from '@serin/protocol/bundle/manifest';
 import { SerinError } from '@serin/protocol/errors';
 import type { Digest } from '@serin/protocol/ids';
@@ -36,7 +37,6 @@ export interface LabelledSample {
 
 const part = z.object({ label: z.int(), x: z.number(), y: z.number(), angle: z.number(), visible: z.number() });
 
-const check = z.object({ name: z.string(), value: z.number(), limit: z.number(), passed: z.boolean(), words: z.string() });
 const partName = z.object({ role: bundleFile.shape.role, variant: bundleFile.shape.variant, path: bundleFile.shape.path });
 const versionHead = z.object({
   parts: z.array(partName),
@@ -46,7 +46,7 @@ const versionHead = z.object({
   outputs: manifest.shape.outputs,
   metrics: manifest.shape.metrics,
   decision: manifest.shape.decision,
-  gate: z.object({ passed: z.boolean(), checks: z.array(check) }),
+  gate: gateVerdict,
   weightDigest: z.string(),
   parameters: z.number(),
 });

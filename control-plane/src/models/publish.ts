@@ -40,8 +40,9 @@ export interface NewVersion {
 }
 
 const utf8 = new TextEncoder();
+const isUsed = ({ role }: Pick<BundlePart, 'role'>): boolean => role !== 'report';
 
-/** The newest version of a model if it would do all that this one does: the same files, read and decided alike. */
+/** The newest version of a model if it would do all that this one does: the same files, read and decided alike. Reports are of other days and machines. */
 export async function findSameVersion(
   db: Db,
   model: string,
@@ -53,7 +54,9 @@ export async function findSameVersion(
   const told = (bundle: readonly Pick<Manifest['files'][number], 'role' | 'variant' | 'path' | 'sha256'>[]): string =>
     JSON.stringify(bundle.map(({ role, variant, path, sha256: digest }) => [role, variant ?? null, path, digest]));
   const described = await Promise.all(
-    files.map(async ({ role, variant, path, bytes }) => ({ role, ...(variant === undefined ? {} : { variant }), path, sha256: await sha256(bytes) })),
+    files
+      .filter(isUsed)
+      .map(async ({ role, variant, path, bytes }) => ({ role, ...(variant === undefined ? {} : { variant }), path, sha256: await sha256(bytes) })),
   );
   const facts = (one: Pick<Manifest, 'task' | 'decision'> & Pick<NewVersion, 'labels' | 'inputs' | 'outputs'>): string =>
     JSON.stringify([
@@ -62,7 +65,7 @@ export async function findSameVersion(
       ...[one.inputs, one.outputs].map((tensors) => tensors.map(({ name, dtype, shape }) => [name, dtype, shape])),
       one.decision ?? null,
     ]);
-  return told(has.files) === told(described) && facts(has) === facts(version) ? newest : undefined;
+  return told(has.files.filter(isUsed)) === told(described) && facts(has) === facts(version) ? newest : undefined;
 }
 
 /**

@@ -33,7 +33,9 @@ export async function publishTampered(context: PublishContext, locate: LocateBlo
   if (row === undefined || row.champion === null) throw new SerinError('NOT_FOUND', { detail: `${model} has no version in service` });
   const version = await readPublished(context.store.db, context.blobs, model, row.champion);
   // A mark after the end of each model file makes it a blob of its own, so that the damage stays with this version.
-  const files = version.files.map((file) => (file.role === 'model' ? { ...file, bytes: markOf(file.bytes, context.clock()) } : file));
+  const files = version.files
+    .filter(({ role }) => role !== 'report')
+    .map((file) => (file.role === 'model' ? { ...file, bytes: markOf(file.bytes, context.clock()) } : file));
   const release = harm === 'wrong-signature' ? await importSigningKey(await createKeyPair()) : context.release;
   const published = await publishVersion(
     { ...context, release },

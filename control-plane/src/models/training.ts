@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { eq } from 'drizzle-orm';
 import { z } from 'zod/mini';
 import { designLight } from '@serin/inference/bin-scene/parameters';
+import type { GateCheck } from '@serin/models/evaluate/gate-check';
 import type { TrainedVersion } from '@serin/models/package/version';
 import { codeRevision, readEnvironment } from '@serin/models/runs/environment';
 import { SerinError } from '@serin/protocol/errors';
@@ -127,7 +128,9 @@ export function createTraining(context: PublishContext, settings: TrainingSettin
         written = await writeSamples(folder, labelledSamples(store.db, job.model, params.since ?? 0));
         if (written === 0) throw new SerinError('TRAINING_DATA_INSUFFICIENT', { detail: 'no labelled frames have come from devices' });
       }
-      const file = champion === undefined ? undefined : manifestOf(champion).files.find(({ role, variant }) => role === 'model' && variant === 'u8s8');
+      const models = champion === undefined ? [] : manifestOf(champion).files.filter(({ role }) => role === 'model');
+      // What most devices run; a version whose 8 bits lost too much has float alone.
+      const file = models.find(({ variant }) => variant === 'u8s8') ?? models.find(({ variant }) => variant === 'fp32');
       if (file !== undefined) await writeChampion(folder, await blobs.read(digest.parse(file.sha256)));
       await recordRun(job, folder, request, champion?.version ?? null, written);
     },
@@ -163,9 +166,9 @@ export function createTraining(context: PublishContext, settings: TrainingSettin
 }
 
 /** The end of a job whose version did not pass. */
-export function gateError({ checks }: { checks: readonly { passed: boolean; words: string }[] }): JobEnd['error'] {
-  const failed = checks.filter(({ passed }) => !passed);
-  if (failed.length === 0) return undefined;
+export function gateError({ passed: all, checks }: { passed: boolean; checks: readonly GateCheck[] }): JobEnd['error'] {
+  if (all) return undefined;
+  const failed = checks.filter(({ passed, variant }) => !passed && variant === undefined);
   return { code: 'GATE_FAILED', detail: failed.map(({ words }) => words).join('; '), hint: new SerinError('GATE_FAILED').hint };
 }
 

@@ -168,7 +168,7 @@ export function createPipelineJobs(context: PipelineJobContext): JobHandler {
         await store.transaction((tx) => end(tx, { status: 'SUCCEEDED', verdict }, { status: 'SUCCEEDED', message, metrics }));
       } else if (result.version === undefined || report.gate?.passed === false) {
         const fault = new SerinError('JOB_FAILED', { detail: 'the run ended without a version' });
-        const error = gateError(report.gate ?? { checks: [] }) ?? { code: fault.code, detail: fault.detail ?? '', hint: fault.hint };
+        const error = gateError(report.gate ?? { passed: true, checks: [] }) ?? { code: fault.code, detail: fault.detail ?? '', hint: fault.hint };
         await store.transaction((tx) => end(tx, { status: 'FAILED', error }, { status: 'FAILED', message: error.detail, metrics, error }));
       } else {
         const { version } = result;

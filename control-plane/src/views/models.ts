@@ -77,6 +77,7 @@ export function viewVersion(row: VersionRow, onDevices: readonly OnDevices[] = [
     gate: row.gate ?? null,
     variants,
     labels,
+    hasReport: files.some(({ role }) => role === 'report'),
     signedBy: row.signedBy,
     devices: devicesOf(onDevices),
   };

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { SerinError, type ErrorCode } from '@serin/protocol/errors';
-import { exampleAlert, exampleDevice, exampleJob, exampleModel, exampleRollout, exampleVersion } from './testing/fixtures.ts';
+import { exampleAlert, exampleDevice, exampleJob, exampleModel, exampleReport, exampleRollout, exampleVersion } from './testing/fixtures.ts';
 import { runLine, type Said } from './testing/run-line.ts';
 import { startSmallServer, type Answers } from './testing/small-server.ts';
 import type { World } from './world.ts';
@@ -215,6 +215,29 @@ describe('models', () => {
     expect(err).toContain('serin rollout start picker 4');
     expect(server.calls[0]).toMatchObject({ params: { name: 'picker' }, query: { labels: 'empty,nut', note: 'new' } });
     expect(Uint8Array.from(server.calls[0]?.body ?? [])).toEqual(bytes);
+  });
+
+  test('a report is told in short, in whole as an object, and written as a page', async () => {
+    answers.getVersionReport = ({ query }) => (query['format'] === 'html' ? ('<!doctype html><title>report</title>' as never) : exampleReport());
+    const file = path.join(folder, 'report.html');
+    const { code, out, err } = await serin(`model report picker 4 --html ${file}`);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^gate +failed$/m);
+    expect(out).toMatch(/^metrics +accuracy 0\.9 \(0\.85 to 0\.95\)$/m);
+    expect(out).toMatch(/^worst slice +light=dim 0\.7 \(0\.6 to 0\.8\)$/m);
+    expect(out).toMatch(/^variants +u8s8 400 B, p90 0\.5 ms, 0\.2 % lost; w4 200 B, 4 % lost, left out$/m);
+    expect(err).toContain('NO   accuracy is 0.9 on the test part; at least 0.95 is asked, it is off by 0.05');
+    expect(await readFile(file, 'utf8')).toBe('<!doctype html><title>report</title>');
+    expect(server.calls[0]?.params).toEqual({ name: 'picker', version: '4' });
+    expect(JSON.parse((await serin('model report picker 4 -o json')).out)).toEqual(exampleReport());
+  });
+
+  test('a report that cannot be written where it should is a usage error', async () => {
+    answers.getVersionReport = () => exampleReport();
+    expect(await serin(`model report picker 4 --html ${folder}/no/such/place.html`)).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('cannot be written'),
+    });
   });
 
   test('a file that is not there is a usage error', async () => {

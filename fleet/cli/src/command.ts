@@ -1,5 +1,5 @@
 import type { ArgsDef, ParsedArgs } from 'citty';
-import { createApiClient, type ApiClient } from '@serin/protocol/api/client';
+import { createApiClient, createPageClient, type ApiClient, type PageClient } from '@serin/protocol/api/client';
 import { SerinError } from '@serin/protocol/errors';
 import { exitCodes, UsageError, type ExitCode } from './exit-codes.ts';
 import { formatFields, formatTable, formats, type Cell, type Column, type Format } from './output.ts';
@@ -20,6 +20,8 @@ export interface Session {
   api: ApiClient;
   /** For what takes the server its time: a large file is checked before it answers. */
   patientApi: ApiClient;
+  /** For routes that answer with a page when they are asked for one. */
+  page: PageClient;
   /** Many things: a table, an array, or a line each. */
   showList<Item>(columns: readonly Column<Item>[], items: readonly Item[], whenEmpty: string): void;
   /** One thing: its fields, or the whole object. */
@@ -83,6 +85,7 @@ async function openSession(world: World, format: Format, urlFlag: string | undef
     baseUrl,
     api: createApiClient({ baseUrl, fetch: world.fetch, token }),
     patientApi: createApiClient({ baseUrl, fetch: world.fetch, token, timeoutMs: patientMs }),
+    page: createPageClient({ baseUrl, fetch: world.fetch, token }),
     ...createOutput(world, format),
     link: (path) => world.err(`Console: ${baseUrl}${path}\n`),
   };

@@ -25,7 +25,8 @@ export async function spoilVersion(version: TrainedVersion, seed = 1): Promise<T
     const model = spoiled.get(part.variant) ?? [...spoiled.values()][0];
     if (part.role === 'model' && model !== undefined) files.push({ ...part, bytes: model });
     else if (part.role === 'golden' && model !== undefined) files.push({ ...part, bytes: await answerAnew(part.bytes, model) });
-    else files.push(part);
+    // What was measured is not of this model.
+    else if (part.role !== 'report') files.push(part);
   }
   return { ...version, files };
 }

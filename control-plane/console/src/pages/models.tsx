@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
-import { ArrowRight, BadgeCheck, Check, ChevronRight, Sparkles, X } from 'lucide-react';
+import { ArrowRight, BadgeCheck, Check, ChevronRight, ExternalLink, Sparkles, X } from 'lucide-react';
 import type { Model, ModelVersion } from '@serin/protocol/api/resources';
 import { modelName, type ModelName } from '@serin/protocol/ids';
 import { api } from '../data/api.ts';
@@ -216,6 +216,19 @@ function VersionDetail({ version, champion }: { version: ModelVersion; champion:
               <Link to="." search={(before) => ({ ...before, jobs: version.jobId ?? 'all' })} className="text-link underline-offset-4 hover:underline">
                 Show its log
               </Link>
+            </Fact>
+          )}
+          {version.hasReport && (
+            <Fact name="Report">
+              <a
+                href={`/api/models/${version.model}/versions/${version.version}/report?format=html`}
+                target="_blank"
+                rel="noopener"
+                className="inline-flex items-center gap-1 text-link underline-offset-4 hover:underline"
+              >
+                What was measured of it
+                <ExternalLink className="size-3.5" aria-label="opens in a new tab" />
+              </a>
             </Fact>
           )}
           <Fact name="Variants">{version.variants.map(variantWords).join(', ')}</Fact>

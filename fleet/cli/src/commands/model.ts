@@ -10,6 +10,7 @@ import { exitCodes, unreadable, UsageError, type ExitCode } from '../exit-codes.
 import { formatAge, formatBytes, type Column } from '../output.ts';
 import { timeoutArg, waitArg } from './job-end.ts';
 import { importArgs, importModel } from './model-import.ts';
+import { modelReport } from './model-report.ts';
 
 const nameRule = 'lower-case letters, digits, - and _, 63 at most';
 
@@ -95,6 +96,7 @@ export const modelGroup: Group = {
         link('/models');
       },
     ),
+    report: modelReport,
     push: command(
       'Push an ONNX file: checked, packaged and signed; with --calibrate also made ready for frames, quantised, measured and judged',
       {

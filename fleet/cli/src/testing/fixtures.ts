@@ -1,4 +1,5 @@
 import { datasetVersionDetail, type DatasetVersionDetail } from '@serin/protocol/api/datasets';
+import { report, type Report } from '@serin/protocol/bundle/report';
 import { runDetail, type RunDetail } from '@serin/protocol/api/runs';
 import {
   alert,
@@ -124,6 +125,7 @@ export const exampleVersion = (change: object = {}): ModelVersion =>
     gate: null,
     variants: [{ name: 'fp32', bytes: 12_345, devices: 0, p50Ms: null }],
     labels: ['a', 'b'],
+    hasReport: false,
     signedBy: '0123456789abcdef',
     devices: 0,
     ...change,
@@ -192,5 +194,42 @@ export const exampleRun = (change: object = {}): RunDetail =>
     assumptions: [],
     trials: [],
     log: [],
+    ...change,
+  });
+
+export const exampleReport = (change: object = {}): Report =>
+  report.parse({
+    v: 1,
+    model: 'picker',
+    task: 'image-classification',
+    labels: ['nut', 'bolt'],
+    performance: {
+      part: 'the test part',
+      examples: 100,
+      main: 'accuracy',
+      metrics: [{ name: 'accuracy', better: 'higher', unit: 'share', value: 0.9, low: 0.85, high: 0.95 }],
+      slices: [
+        { column: 'light', value: 'bright', count: 80, metric: { value: 0.95, low: 0.9, high: 1 } },
+        { column: 'light', value: 'dim', count: 20, metric: { value: 0.7, low: 0.6, high: 0.8 } },
+      ],
+    },
+    variants: [
+      {
+        variant: 'u8s8',
+        bytes: 400,
+        ships: true,
+        words: 'good',
+        loss: { metric: 'accuracy', float: 0.9, value: 0.898, share: 0.002 },
+        latency: { p50Ms: 0.4, p90Ms: 0.5, p99Ms: 0.6, queries: 100, threads: 1 },
+      },
+      { variant: 'w4', bytes: 200, ships: false, words: 'loses too much', loss: { metric: 'accuracy', float: 0.9, value: 0.864, share: 0.04 } },
+    ],
+    gate: {
+      passed: false,
+      checks: [
+        { name: 'accuracy', value: 0.9, limit: 0.95, passed: false, words: 'accuracy is 0.9 on the test part; at least 0.95 is asked, it is off by 0.05' },
+      ],
+    },
+    assumptions: [],
     ...change,
   });

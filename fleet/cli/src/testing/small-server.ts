@@ -53,7 +53,10 @@ export async function startSmallServer(token: string, answers: Answers) {
       if (make === undefined) throw new SerinError('NOT_FOUND', { detail: found.route });
       return make(call);
     };
-    const reply = (status: number, body: unknown) => response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+    const reply = (status: number, body: unknown) =>
+      typeof body === 'string'
+        ? response.writeHead(status, { 'content-type': 'text/html; charset=utf-8' }).end(body)
+        : response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
     answer().then(
       (body) => reply(200, body),
       (error: unknown) => {

@@ -95,6 +95,8 @@ export const modelVersion = z.object({
   /** With the devices that run each, and the median of what devices measured of it as their median time. */
   variants: z.array(z.object({ name: z.string(), bytes: count, devices: count, p50Ms: z.nullable(z.number()) })),
   labels: z.array(z.string()),
+  /** Whether what was measured of it came with it: `getVersionReport`. */
+  hasReport: z.boolean(),
   signedBy: z.string(),
   devices: count,
 });

@@ -1,5 +1,6 @@
 import { z } from 'zod/mini';
 import { deviceId, digest, modelName, versionNumber } from '../ids.ts';
+import { report } from '../bundle/report.ts';
 import { signedDocument } from '../bundle/signing.ts';
 import { importSpec } from '../import-spec.ts';
 import { dataRoutes } from './data-routes.ts';
@@ -132,6 +133,16 @@ export const routes = {
     summary: 'Versions of a model, newest first',
     params: z.object({ name: modelName }),
     reply: z.object({ items: z.array(modelVersion) }),
+  },
+  /** The page itself with `format=html`, or where a browser asks for one. */
+  getVersionReport: {
+    method: 'GET',
+    path: '/api/models/:name/versions/:version/report',
+    access: 'viewer',
+    summary: 'What was measured of a version before it was signed; with format=html as a page',
+    params: z.object({ name: modelName, version: z.pipe(z.string().check(z.regex(/^\d{1,10}$/)), z.pipe(z.transform(Number), versionNumber)) }),
+    query: z.object({ format: z.optional(z.enum(['json', 'html'])) }),
+    reply: report,
   },
   /** The body is the ONNX file itself (application/octet-stream); see pushVersionQuery. */
   pushVersion: {
