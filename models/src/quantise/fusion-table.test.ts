@@ -10,7 +10,7 @@ import { createGraphBuilder, type GraphBuilder } from '../onnx/builder.ts';
 import { createModel, elementCount, float, floats, int, ints, longs, scalar, text, type Model, type Tensor } from '../onnx/graph.ts';
 import { inspectModel } from '../onnx/inspect.ts';
 import { writeModel } from '../onnx/model-file.ts';
-import { openSession } from '../onnx/session.ts';
+import { openSession, runModel, runtimeTensor } from '../onnx/session.ts';
 import { quantise } from './quantise.ts';
 
 /*
@@ -55,14 +55,25 @@ function rows(body: Body): Model {
   return createModel(b.finish());
 }
 
-async function optimised(model: Model, weightType: 'int8' | 'uint8' = 'int8'): Promise<{ operators: Record<string, number>; left: string[] }> {
+interface Outcome {
+  readonly operators: Record<string, number>;
+  readonly left: string[];
+  readonly sqnrDb: number;
+}
+
+async function optimised(model: Model, weightType: 'int8' | 'uint8' = 'int8'): Promise<Outcome> {
   const [input] = model.graph.inputs;
   const batches = Array.from({ length: 3 }, () => ({ x: draw((input?.dims ?? []) as number[]) }));
   // Whether it pays is for the plan: here everything is taken that has a kernel.
   const { model: small, report } = await quantise(model, { batches, weightType, eager: true });
   const path = join(folder, 'optimised.onnx');
   const session = await openSession(writeModel(small), { optimisedPath: path });
+  const { type, data, dims } = batches[0]?.x ?? expect.unreachable();
+  const answer = (await session.run({ x: runtimeTensor(type, data, dims) }))['y']?.data as Float32Array;
   await session.release();
+  const wanted = (await runModel(model, new Map([['x', { type, data, dims }]]))).get('y')?.data as Float32Array;
+  const noise = wanted.reduce((sum, value, index) => sum + (value - (answer[index] ?? Number.NaN)) ** 2, 0);
+  const sqnrDb = 10 * Math.log10(wanted.reduce((sum, value) => sum + value ** 2, 0) / noise);
   const { operators } = inspectModel(await readFile(path));
   // The standard's own name and the runtime's for what is the same kernel in another order of channels.
   const plain: Record<string, number> = {};
@@ -70,7 +81,7 @@ async function optimised(model: Model, weightType: 'int8' | 'uint8' = 'int8'): P
     const short = name.slice(name.indexOf(':') + 1);
     plain[short] = (plain[short] ?? 0) + count;
   }
-  return { operators: plain, left: report.left.map(({ operator, words }) => `${operator}: ${words}`) };
+  return { operators: plain, left: report.left.map(({ operator, words }) => `${operator}: ${words}`), sqnrDb };
 }
 
 interface Row {
@@ -233,7 +244,8 @@ const floatKernels = [
 
 for (const { operator, model, kernels, gone = [] } of table) {
   test(`${operator} runs in 8 bits`, async () => {
-    const { operators, left } = await optimised(model);
+    const { operators, left, sqnrDb } = await optimised(model);
+    expect(sqnrDb).toBeGreaterThan(26);
     expect(left).toEqual([]);
     expect(operators).toMatchObject(kernels);
     expect(Object.keys(operators).filter((name) => floatKernels.includes(name) || gone.includes(name))).toEqual([]);
@@ -246,7 +258,8 @@ for (const { operator, model, kernels, gone = [] } of table) {
 test('weights of uint8 are fused alike', async () => {
   for (const operator of ['Conv', 'depthwise Conv', 'Gemm after Relu', 'MatMul of two values']) {
     const row = table.find((each) => each.operator === operator);
-    const { operators } = await optimised((row as Row).model, 'uint8');
+    const { operators, sqnrDb } = await optimised((row as Row).model, 'uint8');
+    expect(sqnrDb).toBeGreaterThan(26);
     expect(operators).toMatchObject((row as Row).kernels);
   }
 });
