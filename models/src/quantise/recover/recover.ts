@@ -5,6 +5,7 @@ import type { Quantised } from '../quantise.ts';
 import { equalise } from './equalise.ts';
 import { chooseExclusion, shrinkExclusion } from './exclusion.ts';
 import { fineTuneQuantised, type FineTuneSettings } from './fine-tune.ts';
+import { screenNodes } from './screening.ts';
 import { rankLayers } from './sensitivity.ts';
 import { openWorkbench, type Candidate, type Workbench, type WorkbenchOptions } from './workbench.ts';
 
@@ -138,10 +139,10 @@ async function attempt(step: RecoveryKind, situation: Situation): Promise<Tried>
     return { candidate: undefined, words: `${step}: not possible, ${error.detail ?? error.message}` };
   }
 }
-const inapplicable: ReadonlySet<string> = new Set(['MODEL_UNSUPPORTED', 'MODEL_INVALID', 'TRAINING_DIVERGED', 'TRAINING_DATA_INVALID']);
+const inapplicable: ReadonlySet<string> = new Set(['MODEL_UNSUPPORTED', 'MODEL_INVALID', 'TRAINING_DIVERGED', 'TRAINING_DATA_INVALID', 'MODEL_LOAD_FAILED']);
 
-/** So many layers are measured one by one, the lightest: of the heavy ones none can be left in float without losing the speed. */
-const layersMax = 200;
+/** So many layers are measured one by one: those that add most noise at a first look. */
+const layersMax = 40;
 const metricLayersMax = 6;
 const trialsMax = 24;
 const floatShareUsual = 1 / 3;
@@ -156,21 +157,24 @@ const countText = (bench: Workbench, candidate: Candidate): string => {
 
 async function tryExclusion({ bench, best, budget, options, progress }: Situation): Promise<Tried> {
   const layers = computing(bench, best);
-  const names = layers.toSorted((a, b) => bench.share(a) - bench.share(b)).slice(0, layersMax);
+  const { threads, signal } = options;
+  const shareMax = options.floatShareMax ?? floatShareUsual;
+  const light = layers.filter((name) => bench.share(name) <= shareMax);
+  const names = await screenNodes(best.recipe.float, best.quantised.model, light, layersMax, { batches: bench.sketch.batches, threads, signal });
   const ranking = await rankLayers({
     names,
     only: (name) => bench.only(best.recipe, name),
-    reference: bench.reference,
+    reference: bench.sketch,
     metric: (model) => bench.judge(model),
     metricMax: metricLayersMax,
-    threads: options.threads,
-    signal: options.signal,
+    threads,
+    signal,
     onProgress: (fraction) => progress(fraction / 2),
   });
   const found = await chooseExclusion({
     ranked: ranking.map(({ name }) => name),
     share: (name) => bench.share(name),
-    shareMax: options.floatShareMax ?? floatShareUsual,
+    shareMax,
     trialsMax,
     judge: (set) => bench.build({ ...best.recipe, exclude: new Set([...best.recipe.exclude, ...set]) }),
     suffices: (candidate) => budget.holds(candidate),
@@ -208,7 +212,7 @@ async function tryFineTuning({ bench, best, options, progress }: Situation): Pro
     ...fineTune,
     float: best.recipe.float,
     quantised: best.quantised.model,
-    batches: bench.batches,
+    batches: bench.training,
     largest: 2 ** (bits - 1) - 1,
     judge: (model) => bench.judge(model),
     threads,

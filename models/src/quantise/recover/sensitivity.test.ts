@@ -1,12 +1,22 @@
 import { expect, test } from 'vitest';
 
 import type { Model } from '../../onnx/graph.ts';
+import { quantise } from '../quantise.ts';
+import { screenNodes } from './screening.ts';
 import { rankLayers } from './sensitivity.ts';
 import { noiseBatches, smallNet, unevenChannels } from './testing/uneven-net.ts';
 import { openWorkbench, type Workbench } from './workbench.ts';
 
 const names = ['first', 'depthwise', 'pointwise', 'dense'];
 const batches = noiseBatches(2);
+
+test('a first look keeps the nodes that add most noise of their own', async () => {
+  const float = unevenChannels(await smallNet(), 12, ({ second }) => second.name === 'pointwise');
+  const { model } = await quantise(float, { batches, prepared: true, eager: true });
+  // What the depthwise one puts out is too uneven for one scale, which shows in what the pointwise one makes of it.
+  expect(await screenNodes(float, model, names, 1, { batches })).toEqual(['pointwise']);
+  expect(await screenNodes(float, model, names, 4, { batches })).toEqual(names);
+});
 
 async function rank(bench: Workbench, metric: (model: Model) => Promise<number>, metricMax: number) {
   const recipe = { float: bench.float, exclude: new Set<string>(), biases: false, learnt: undefined };

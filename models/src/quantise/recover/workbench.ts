@@ -40,8 +40,10 @@ export interface Workbench {
   readonly float: Model;
   readonly options: WorkbenchOptions;
   readonly reference: Reference;
-  /** Batches that the noise is measured on and weights are trained on. */
-  readonly batches: readonly Batch[];
+  /** Few examples, for what is asked of every layer. */
+  readonly sketch: Reference;
+  /** Batches that weights are trained on: others than those of the reference, where there are enough. */
+  readonly training: readonly Batch[];
   build(recipe: Recipe): Promise<Candidate>;
   /** This one node in 8 bits and no other. */
   only(recipe: Recipe, name: string): Promise<Quantised>;
@@ -52,6 +54,7 @@ export interface Workbench {
 
 /** Noise is heard in few examples; the runs for it are many. */
 const referenceExamplesMax = 32;
+const sketchExamplesMax = 8;
 const trainingExamplesMax = 4096;
 
 export async function openWorkbench(options: WorkbenchOptions): Promise<Workbench> {
@@ -60,6 +63,9 @@ export async function openWorkbench(options: WorkbenchOptions): Promise<Workbenc
   throwIfCancelled(signal);
   const running = { threads, signal };
   const reference = await referenceOf(float, firstBatches(batches, referenceExamplesMax), running);
+  const sketch = await referenceOf(float, firstBatches(batches, sketchExamplesMax), running);
+  const all = firstBatches(batches, trainingExamplesMax);
+  const rest = all.slice(reference.batches.length);
   const measured = new WeakMap<Model, ReadonlyMap<string, ValueRange>>();
   const shares = workShares(float, reference.batches[0]);
 
@@ -83,7 +89,8 @@ export async function openWorkbench(options: WorkbenchOptions): Promise<Workbenc
     float,
     options,
     reference,
-    batches: firstBatches(batches, trainingExamplesMax),
+    sketch,
+    training: rest.length < reference.batches.length ? all : rest,
     judge,
     share: (name) => shares.get(name) ?? 0,
     build: async (recipe) => {
