@@ -98,12 +98,8 @@ test('a network exported elsewhere becomes a version that takes raw frames and a
   const report = reportSchema.parse(JSON.parse(new TextDecoder().decode(version.files.find(({ role }) => role === 'report')?.bytes)));
   expect(report.variants.map(({ variant }) => variant)).toEqual(['fp32', 'u8s8', 'u8u8']);
   const shipped = report.variants.filter(({ ships }) => ships).map(({ variant }) => variant);
-  expect(
-    version.files
-      .filter(({ role }) => role === 'golden')
-      .map(({ variant }) => variant)
-      .toSorted(),
-  ).toEqual(shipped.toSorted());
+  const proven = version.files.filter(({ role }) => role === 'golden').map(({ variant }) => variant);
+  expect(new Set(proven)).toEqual(new Set(shipped));
   expect(new Set(report.robustness?.perturbed.map(({ kind }) => kind))).toContain('fgsm');
 }, 60_000);
 
@@ -150,7 +146,7 @@ test('pictures that cannot be read are told of all at once, by file, and too few
 });
 
 test('pictures that do not say what they show: variants are held against what float answers', async () => {
-  const version = await importIt({ labels: [...digitNames], input, quantise: { variants: ['u8u8'] } }, { folder: path.join(folder, 'digits', '3') });
+  const version = await importIt({ labels: [...digitNames], input, quantise: { variants: ['fp16'] } }, { folder: path.join(folder, 'digits', '3') });
   expect(version.metrics).toEqual({});
-  expect(version.gate.checks.find(({ name }) => name === 'quantisation_loss_u8u8')?.words).toContain('accuracy');
+  expect(version.gate.checks.find(({ name }) => name === 'quantisation_loss_fp16')?.words).toContain('accuracy');
 });

@@ -6,14 +6,10 @@ import { gateSettings, quantiseSettings, type QuantiseSettings } from '@serin/pr
 import { probabilitiesOutput, withProbabilities } from '../deploy/heads.ts';
 import { recalibrate, type Recalibration } from '../deploy/temperature.ts';
 import { judge as judgeGate, type GateJudgement, type VariantEvidence } from '../evaluate/gate.ts';
-import { compareJudged, measure, valueOn } from '../evaluate/measure.ts';
+import { measure, valueOn } from '../evaluate/measure.ts';
 import { kindOf, type Judged } from '../evaluate/judged.ts';
 import type { Compared, Measured, Robustness } from '../evaluate/measured.ts';
 import { errorOfBins, reliabilityBins } from '../evaluate/reliability.ts';
-import { attackPerturbations } from '../evaluate/robustness/attack.ts';
-import { classLoss, classTargets } from '../evaluate/robustness/input-gradient.ts';
-import { picturePerturbations, type Pictures } from '../evaluate/robustness/pictures.ts';
-import { measureRobustness } from '../evaluate/robustness/robustness.ts';
 import { drawTensor } from '../onnx/example-inputs.ts';
 import type { Model } from '../onnx/graph.ts';
 import { readModel } from '../onnx/model-file.ts';
@@ -22,9 +18,11 @@ import type { TrainedVersion } from '../package/version.ts';
 import { throwIfCancelled } from '../train/cancellation.ts';
 import { countParameters, weightDigest } from '../train/weights.ts';
 import { askModel, frameBatch, type Frames, type Served, type Told } from './ask.ts';
-import { judgeAnswers } from './judge.ts';
+import { judgeAnswers, truthOf } from './judge.ts';
+import { compareServing, gainOf, guessing, servingWords } from './others.ts';
 import { packImport } from './pack-import.ts';
 import { readPictures, type ImportPictures } from './pictures.ts';
+import { robustnessOf } from './shake.ts';
 import { wrapModel, type Wrapped } from './wrap.ts';
 
 export interface ImportRequest {
@@ -77,7 +75,6 @@ export interface Imported {
 }
 
 const queriesMax = 32;
-const robustMax = 200;
 
 /** A model that was made elsewhere becomes a version: checked, made ready for raw frames, quantised, measured, judged and packed. */
 export async function importModel(request: ImportRequest, options: ImportOptions = {}): Promise<TrainedVersion> {
@@ -138,6 +135,7 @@ export async function importModel(request: ImportRequest, options: ImportOptions
       part: `${pictures?.judge.count ?? 0} pictures`,
       main: { metric: judged?.main ?? 'accuracy', better: kindOf(judged?.main ?? 'accuracy').better },
       calibration,
+      baseline: await guessing(judged, pictures, spec, random),
       serving: compared === undefined ? undefined : { low: gainOf(compared.compared)?.low ?? Number.NaN, words: servingWords(compared) },
       robustness,
       variants: evidence,
@@ -215,14 +213,6 @@ function settingsOf({ quantise }: ImportSpec, pictures: ImportPictures | undefin
   return quantise === 'auto' && pictures === undefined ? { ...settings, variants: [] } : settings;
 }
 
-const truthOf = ({ task, frame }: Wrapped, { labels: names }: ImportSpec, float: ReadonlyMap<string, Told>, labels: Int32Array | undefined) => ({
-  task,
-  names,
-  labels,
-  float,
-  frame: frame ?? { width: 1, height: 1 },
-});
-
 const calibrationOf = (served: Served, frames: Frames, samples: number) =>
   Array.from({ length: Math.min(samples, frames.count) }, (_, place) => frameBatch(served, frames, place));
 
@@ -245,86 +235,6 @@ const examplesOf = (model: Model, random: Random) => {
     ),
   ];
 };
-
-interface Comparing {
-  readonly wrapped: Wrapped;
-  readonly pictures: ImportPictures | undefined;
-  readonly judged: Judged | undefined;
-  readonly random: Random;
-  readonly asking: { threads: number; signal: AbortSignal | undefined };
-  readonly note: (line: string) => void;
-}
-
-/** The version that serves, on the same pictures. What cannot be asked about them is said, and fails the gate where labels are there. */
-async function compareServing(
-  { champion, spec }: ImportRequest,
-  { wrapped, pictures, judged, random, asking, note }: Comparing,
-): Promise<Imported['compared']> {
-  if (champion === undefined) return undefined;
-  const labels = pictures?.judge.labels;
-  if (pictures === undefined || judged === undefined || labels === undefined) {
-    note(`not compared with version ${champion.version}, which serves: nothing says what is right. Folders named after the classes would`);
-    return undefined;
-  }
-  if (champion.labels.join('\n') !== spec.labels.join('\n')) {
-    note(`version ${champion.version}, which serves, knows other classes: it cannot be compared`);
-    return undefined;
-  }
-  const theirs = await askModel(readModel(champion.model), wrapped, pictures.judge, asking);
-  const other = judgeAnswers(theirs, truthOf(wrapped, spec, theirs, labels));
-  return { version: champion.version, compared: await compareJudged(judged, other, { random: random.fork('compared') }) };
-}
-
-const gainOf = ({ metrics, main }: Compared) => metrics.find(({ name }) => name === main)?.gain ?? undefined;
-
-function servingWords({ version, compared }: NonNullable<Imported['compared']>): string {
-  const { challenger, champion, gain } = compared.metrics.find(({ name }) => name === compared.main) ?? {};
-  const said =
-    gain === undefined || gain === null
-      ? 'the difference is not defined'
-      : `better by ${gain.value.toPrecision(3)} (${gain.low.toPrecision(3)} to ${gain.high.toPrecision(3)})`;
-  return `on the same ${compared.count} pictures ${compared.main} is ${challenger?.toPrecision(4)}, of the serving version ${version} ${champion?.toPrecision(4)}: ${said}`;
-}
-
-interface Shaking {
-  readonly model: Model;
-  readonly wrapped: Wrapped;
-  readonly spec: ImportSpec;
-  readonly pictures: ImportPictures | undefined;
-  readonly random: Random;
-  readonly asking: { threads: number; signal: AbortSignal | undefined };
-  readonly report: (stage: 'evaluate', fraction: number, words: string) => void;
-}
-
-async function robustnessOf({ model, wrapped, spec, pictures, random, asking, report }: Shaking): Promise<Robustness | undefined> {
-  const labels = pictures?.judge.labels;
-  if (wrapped.task !== 'image-classification' || wrapped.frame === undefined || pictures === undefined || labels === undefined) return undefined;
-  const count = Math.min(robustMax, pictures.judge.count);
-  const known = labels.slice(0, count);
-  const bytes = wrapped.frame.width * wrapped.frame.height * wrapped.frame.channels;
-  const attacks = attackPerturbations({
-    model,
-    loss: classLoss(model),
-    targets: (places) =>
-      classTargets(
-        places.map((place) => known[place] ?? 0),
-        spec.labels.length,
-      ),
-    threads: asking.threads,
-  });
-  return measureRobustness<Pictures>({
-    examples: { shape: wrapped.frame, pixels: pictures.judge.pixels.subarray(0, count * bytes) },
-    judge: async ({ pixels }) => {
-      const answers = await askModel(model, wrapped, { count, pixels }, asking);
-      return judgeAnswers(answers, truthOf(wrapped, spec, answers, known));
-    },
-    perturbations: [...picturePerturbations(), ...attacks],
-    random: random.fork('robustness'),
-    signal: asking.signal,
-    timeMsMax: 60_000,
-    onProgress: (fraction, words) => report('evaluate', 0.65 + 0.25 * fraction, words),
-  });
-}
 
 function confidenceOf({ values, width }: Told, labels: Int32Array): NonNullable<Imported['calibration']> {
   const bins = reliabilityBins({ probabilities: values, labels, classes: width });

@@ -1,20 +1,19 @@
 import { modelName } from '@serin/protocol/ids';
 import type { Estimate } from '@serin/protocol/api/runs';
-import type { Report, ReportVariant } from '@serin/protocol/bundle/report';
+import type { Report } from '@serin/protocol/bundle/report';
 
-import { relativeLoss } from '../evaluate/gate.ts';
 import type { Compared, Measured } from '../evaluate/measured.ts';
 import { chanceError } from '../evaluate/reliability.ts';
+import { buildReport, metricsOfMeasured, variantReports } from '../report/build.ts';
 import { readEnvironment } from '../runs/environment.ts';
 import type { Imported } from './import-model.ts';
 import type { PictureSet } from './pictures.ts';
 
 /** What was found out about a model that was made elsewhere. */
 export function importReport(imported: Imported): Report {
-  const { request, wrapped, pictures, measured, robustness, judgement, notes, threads } = imported;
+  const { request, wrapped, pictures, measured, robustness, judgement, evidence, variants, notes, threads } = imported;
   const { labels } = request.spec;
-  return {
-    v: 1,
+  return buildReport({
     model: modelName.parse(request.name),
     task: wrapped.task,
     description: 'Made elsewhere and imported.',
@@ -30,14 +29,14 @@ export function importReport(imported: Imported): Report {
         }),
     training: { seed: request.spec.seed, weights: imported.parameters, weightDigest: imported.digest },
     ...(measured === undefined ? {} : { performance: performanceOf(imported, measured) }),
-    variants: variantsOf(imported),
+    variants: variantReports(evidence, judgement.variants, variants.made),
     ...(robustness === undefined
       ? {}
       : { robustness: { ...robustness, perturbed: [...robustness.perturbed], left: [...robustness.left], variant: 'fp32' as const } }),
     environment: readEnvironment(threads),
     gate: { passed: judgement.verdict.passed, checks: judgement.verdict.checks.map((check) => ({ ...check })) },
-    assumptions: [...assumptions(imported), ...notes].map((words) => words.slice(0, 1000)).slice(0, 64),
-  };
+    assumptions: [...assumptions(imported), ...notes],
+  });
 }
 
 function partOf(name: string, { count, labels: known }: PictureSet, labels: readonly string[]) {
@@ -61,14 +60,7 @@ function performanceOf({ compared, calibration, recalibration, pictures }: Impor
     part: 'the pictures to judge by',
     examples: pictures?.judge.count ?? 0,
     main: measured.main,
-    metrics: measured.metrics.map(({ name, better, unit, estimate }) => ({
-      name,
-      better,
-      unit,
-      value: estimate?.value ?? null,
-      low: estimate?.low ?? null,
-      high: estimate?.high ?? null,
-    })),
+    metrics: metricsOfMeasured(measured.metrics),
     ...(compared === undefined ? {} : { serving: servingOf(compared.version, compared.compared) }),
     ...(main === undefined || main.slices.length === 0
       ? {}
@@ -98,19 +90,4 @@ function performanceOf({ compared, calibration, recalibration, pictures }: Impor
 function servingOf(version: number, { metrics, main, right }: Compared): NonNullable<Performance['serving']> {
   const gain: Estimate | null = metrics.find(({ name }) => name === main)?.gain ?? null;
   return { version, metric: main, gain, ...(right === null ? {} : { wins: right.wins, losses: right.losses }) };
-}
-
-function variantsOf({ variants, judgement, evidence }: Imported): ReportVariant[] {
-  return variants.made.map(({ leftOut: _, ...made }) => {
-    const said = judgement.variants.find(({ variant }) => variant === made.variant);
-    const loss = evidence.find(({ variant }) => variant === made.variant)?.loss;
-    return {
-      ...made,
-      ships: said?.ships ?? false,
-      words: (said?.words ?? 'not judged').slice(0, 1000),
-      ...(loss === undefined
-        ? {}
-        : { loss: { metric: loss.metric, float: loss.float, value: loss.value, share: relativeLoss(loss.float, loss.value, loss.better) } }),
-    };
-  });
 }

@@ -6,7 +6,9 @@ import { probabilitiesOutput } from '../deploy/heads.ts';
 import { judgeClasses } from '../evaluate/judged-classes.ts';
 import type { Judged } from '../evaluate/judged.ts';
 import type { Counted } from '../evaluate/ranking.ts';
+import type { ImportSpec } from '@serin/protocol/import-spec';
 import type { Told } from './ask.ts';
+import type { Wrapped } from './wrap.ts';
 
 /** What the answers of a model are judged by. */
 export interface Truth {
@@ -18,6 +20,20 @@ export interface Truth {
   readonly float: ReadonlyMap<string, Told>;
   readonly frame: { readonly width: number; readonly height: number };
 }
+
+/** Of this import, where float answered so. */
+export const truthOf = (
+  { task, frame }: Pick<Wrapped, 'task' | 'frame'>,
+  { labels: names }: ImportSpec,
+  float: ReadonlyMap<string, Told>,
+  labels: Int32Array | undefined,
+): Truth => ({
+  task,
+  names,
+  labels,
+  float,
+  frame: frame ?? { width: 1, height: 1 },
+});
 
 /** Less sure ones come and go with the rounding. */
 const sureMin = 0.3;

@@ -69,8 +69,10 @@ export async function readPictures(folder: string, options: PictureOptions): Pro
     throwIfCancelled(signal);
     try {
       const bytes = await readInside(root, chosen[index] as string, fileBytesMaxDefault);
-      decoded[index] = (await decodeImage(bytes, frame)).pixels;
-      digests[index] = createHash('sha256').update(bytes).digest('hex');
+      const { pixels } = await decodeImage(bytes, frame);
+      decoded[index] = pixels;
+      // Of what the model will see: files that differ may well show the same.
+      digests[index] = createHash('sha256').update(pixels).digest('hex');
     } catch (error) {
       if (!(error instanceof FileProblem)) throw error;
       faults[index] = error;
