@@ -7,8 +7,13 @@ const fact = (name: string, ...what: (Node | string)[]): HTMLElement => html('di
 
 const digestText = (digest: string): HTMLElement => html('code', { title: digest }, shortDigest(digest));
 
-const toleranceWords = ({ goldenTolerance, goldenTolerances }: EdgeModelInfo): string =>
-  [goldenTolerance, ...Object.entries(goldenTolerances).map(([name, tolerance]) => `${tolerance} of ${name}`)].join(', ');
+/** The common one, and those of outputs that have another. */
+function toleranceWords({ goldenTolerance, goldenTolerances }: EdgeModelInfo): string {
+  const own = Object.entries(goldenTolerances).filter(([, tolerance]) => tolerance !== goldenTolerance);
+  return [brief(goldenTolerance), ...own.map(([name, tolerance]) => `${brief(tolerance)} of ${name}`)].join(', ');
+}
+
+const brief = (tolerance: number): number => Number(tolerance.toPrecision(3));
 
 const chosenWords = ({ measured }: EdgeModelInfo): string => (measured.length < 2 ? ', the only one tried' : `, best of ${measured.length} tried here`);
 
