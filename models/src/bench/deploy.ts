@@ -114,11 +114,13 @@ export async function run({ quick }: { quick: boolean }): Promise<{ table: strin
     const answering = withProbabilities(fed);
     const seen = { x: { type: 'float32', dims: [1, 3, side, side], data: normalise(frameOf(side, side).data) } } satisfies Record<string, Tensor>;
     const embedded = (await addEmbedding(answering, { batches: [{ [imageInput]: frame }, { [imageInput]: frame }], random: seededRandom(1) })).model;
+    const near = (await quantise(withImageInput(plain, { ...options, padding: 'near' }).model, { batches: [{ [imageInput]: frame }] })).model;
     const contenders = [
       await inProgram('JavaScript, float', plain, frame),
       await inGraph('graph, float', fed, frame),
       await inProgram('JavaScript, 8 bits', (await quantise(plain, { batches: [seen] })).model, frame),
       await inGraph('graph, 8 bits', (await quantise(fed, { batches: [{ [imageInput]: frame }] })).model, frame),
+      await inGraph('graph, 8 bits, near padding', near, frame),
       await inGraph('graph, float, with embedding', embedded, frame),
     ];
     const times = await race(contenders, rounds);

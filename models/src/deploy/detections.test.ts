@@ -5,10 +5,11 @@ import { detectionFields, readDetections } from '@serin/inference/detections';
 import { seededRandom, type Random } from '@serin/inference/random';
 
 import { createGraphBuilder } from '../onnx/builder.ts';
-import { createModel, floats, type Dimension, type Model, type Tensor } from '../onnx/graph.ts';
+import { createModel, floats, int, ints, longs, type Dimension, type Model, type Tensor } from '../onnx/graph.ts';
 import { runModel } from '../onnx/session.ts';
+import { quantise } from '../quantise/quantise.ts';
 import { boxesOutput, detectionsOutput, withDetections, type DetectionOptions } from './detections.ts';
-import type { Placement } from './input.ts';
+import { withImageInput, type Placement } from './input.ts';
 
 const placement: Placement = { width: 64, height: 48, scaleX: 0.5, scaleY: 0.4, left: 0, top: 4 };
 
@@ -179,6 +180,49 @@ describe('forms of other detectors', () => {
     const best = boxes.toSorted((a, b) => Math.max(...b.scores) - Math.max(...a.scores)).slice(0, 12);
     expectRows((await detect(model, { out: data })).rows, suppressed(best, 3, {}), 32);
   });
+});
+
+test('quantised, only the network before it computes with 8 bits, and rows stay where they were', async () => {
+  const random = seededRandom('quantised');
+  const draw = (dims: number[], scale: number): Tensor<'float32'> =>
+    floats(
+      dims,
+      Float32Array.from({ length: dims.reduce((a, b) => a * b, 1) }, () => scale * random.normal()),
+    );
+  const builder = createGraphBuilder('detector');
+  builder.input('x', 'float32', ['N', 3, 48, 64]);
+  const conv = (value: string, weight: Tensor, bias: Tensor): string =>
+    builder.add('Conv', [value, builder.constant(weight), builder.constant(bias)], { strides: ints([4, 4]) });
+  const inner = builder.add('Relu', [conv('x', draw([32, 3, 4, 4], 0.15), draw([32], 0.1))]);
+  const fields = builder.add('Reshape', [conv(inner, draw([7, 32, 4, 4], 0.1), draw([7], 0.1)), builder.constant(longs([0, 7, 12]))]);
+  const [sizes, logits] = ['sizes', 'logits'] as const;
+  builder.add('Split', [fields, builder.constant(longs([4, 3]))], { axis: int(1) }, [sizes, logits]);
+  const large = builder.add('Add', [
+    builder.add('Mul', [builder.add('Sigmoid', [sizes]), builder.constant(floats([], [20]))]),
+    builder.constant(floats([], [4])),
+  ]);
+  builder.add('Concat', [large, builder.add('Sigmoid', [logits])], { axis: int(1) }, ['out']);
+  builder.output('out', 'float32', ['N', 7, 12]);
+  const frame = { width: 64, height: 48, channels: 3 } as const;
+  const { model: fed, placement: seen } = withImageInput(createModel(builder.finish()), { frame });
+  const model = withDetections(fed, { form: 'fields-first', placement: seen, scoreMin: 0.01, rows: 8 });
+  const frames = Array.from({ length: 4 }, (): Tensor => ({
+    type: 'uint8',
+    dims: [1, 48, 64, 3],
+    data: Uint8Array.from({ length: 64 * 48 * 3 }, () => random.integer(256)),
+  }));
+  const { model: small, report } = await quantise(model, { batches: frames.map((image) => ({ image })), eager: true });
+  expect(report.quantised.length).toBeGreaterThan(1);
+  // Bytes of the last product are moved, and turned into floats; nothing is rounded again.
+  expect(report.left.map(({ operator }) => operator)).toEqual(expect.arrayContaining(['Sigmoid', 'Concat', 'NonMaxSuppression', 'TopK']));
+  const answer = async (of: Model): Promise<Float32Array> =>
+    (await runModel(of, new Map([['image', frames[0] as Tensor]]))).get(detectionsOutput)?.data as Float32Array;
+  const [wanted, found] = [readDetections(await answer(model), 8, 0, 0), readDetections(await answer(small), 8, 0, 0)];
+  expect(wanted.length).toBeGreaterThan(2);
+  for (const { label, x, y, score } of wanted.slice(0, 3)) {
+    const near = found.find((other) => other.label === label && Math.hypot(other.x - x, other.y - y) < 1.5);
+    expect(Math.abs((near?.score ?? 9) - score)).toBeLessThan(0.05);
+  }
 });
 
 test.each([

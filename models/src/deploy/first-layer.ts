@@ -14,12 +14,15 @@ export interface Folded {
   readonly subtract: readonly number[] | undefined;
 }
 
+/** `near`: one whole grey level goes from all channels, which 8 bits take without loss; pixels beyond the border are off by the rest. */
+export type Padding = 'exact' | 'near';
+
 /**
  * Makes colours and their normalisation part of the weights of the convolutions that read the picture, which then take the
  * frame's own channels. Zeros that they pad with mean the mean: where it is not zero, it stays to be subtracted before them.
  * Undefined where the picture goes elsewhere.
  */
-export function foldColours(model: Model, picture: string, colours: Colours): Folded | undefined {
+export function foldColours(model: Model, picture: string, colours: Colours, padding: Padding = 'exact'): Folded | undefined {
   const { graph } = model;
   const readers = graph.nodes.filter((node) => valuesRead(node).includes(picture));
   const isOpen = graph.outputs.some(({ name }) => name === picture) || readers.some((node) => innerGraphs(node).length > 0);
@@ -28,8 +31,12 @@ export function foldColours(model: Model, picture: string, colours: Colours): Fo
 
   const isCentred = colours.mean.every((mean) => mean === 0);
   const isPadded = readers.some((node) => pads(node));
-  const subtract = isCentred || !isPadded ? undefined : meanOfFrame(colours);
-  if (isPadded && !isCentred && subtract === undefined) return undefined;
+  const isShifted = isPadded && !isCentred;
+  const subtract = isShifted ? (padding === 'near' ? nearMean(colours) : meanOfFrame(colours)) : undefined;
+  if (isShifted && subtract === undefined) return undefined;
+  // What is subtracted before need not be part of a bias as well.
+  const rest = subtract === undefined ? colours : { ...colours, mean: colours.mean.map((mean) => (padding === 'near' ? mean - (subtract[0] ?? 0) : 0)) };
+  const hasRest = rest.mean.some((mean) => mean !== 0);
 
   const initialisers = new Map(graph.initialisers);
   const fresh = createNames(graph);
@@ -41,9 +48,9 @@ export function foldColours(model: Model, picture: string, colours: Colours): Fo
   };
   const replaced = new Map(
     readers.map((node) => {
-      const { weight, shift } = foldWeight(initialisers.get(node.inputs[1] ?? '') as Tensor<'float32'>, colours);
+      const { weight, shift } = foldWeight(initialisers.get(node.inputs[1] ?? '') as Tensor<'float32'>, rest);
       const [kernel, biasName] = [store(node.inputs[1] ?? '', weight), node.inputs[2] ?? ''];
-      if (subtract !== undefined || isCentred) return [node, { ...node, inputs: [picture, kernel, ...node.inputs.slice(2)] }];
+      if (!hasRest) return [node, { ...node, inputs: [picture, kernel, ...node.inputs.slice(2)] }];
       const bias = initialisers.get(biasName)?.data as Float32Array | undefined;
       const shifted = store(
         biasName,
@@ -68,6 +75,12 @@ function isFoldable(node: Node, picture: string, weights: ReadonlyMap<string, Te
 
 const pads = (node: Node): boolean =>
   !['NOTSET', 'VALID'].includes(textAttribute(node, 'auto_pad', 'NOTSET')) || numbersAttribute(node, 'pads', []).some((pad) => pad !== 0);
+
+/** Every channel of the network's is a mean of the frame's, so what goes from all of these goes from all of those. */
+function nearMean({ matrix, mean }: Colours): number[] {
+  const level = Math.min(255, Math.max(0, Math.round(mean.reduce((sum, each) => sum + each, 0) / mean.length)));
+  return (matrix[0] ?? []).map(() => level);
+}
 
 /** What subtracted from the frame's channels takes the mean from the network's; undefined where nothing does. */
 function meanOfFrame({ matrix, mean }: Colours): number[] | undefined {

@@ -206,6 +206,31 @@ describe('what is left before the first layer', () => {
   });
 });
 
+test('a near padding is exact inside, off by part of a deviation at the border, and bytes to the quantiser', async () => {
+  const random = seededRandom(5);
+  const model = network(random, { pad: 1 });
+  const frame = { width: size, height: size, channels: 3 } as const;
+  const near = withImageInput(model, { frame, ...imagenet, padding: 'near' }).model;
+  expect(findInputStage(near.graph)?.range).toEqual({ scale: 1, zeroPoint: 114 });
+  const image = drawFrame(random, frame);
+  const [found, wanted] = [await answer(near, imageInput, image), await answer(withImageInput(model, { frame, ...imagenet }).model, imageInput, image)];
+  const isInside = (at: number): boolean => [at % size, Math.floor(at / size) % size].every((place) => place > 0 && place < size - 1);
+  const [inside, border] = [true, false].map((kept) => Array.from(found.keys()).filter((at) => isInside(at) === kept)) as [number[], number[]];
+  expect(
+    largestDifference(
+      inside.map((at) => found[at] ?? 0),
+      inside.map((at) => wanted[at] ?? 0),
+    ),
+  ).toBeLessThan(2e-4);
+  // Five taps at a corner, three channels, weights of a standard normal, and at most 11 of 57 grey levels.
+  const off = largestDifference(
+    border.map((at) => found[at] ?? 0),
+    border.map((at) => wanted[at] ?? 0),
+  );
+  expect(off).toBeGreaterThan(1e-3);
+  expect(off).toBeLessThan(5);
+});
+
 test('letterbox coordinates lead back to the pixel of the frame', async () => {
   const builder = createGraphBuilder('seen');
   builder.input('x', 'float32', ['N', 1, 32, 32]);

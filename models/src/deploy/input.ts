@@ -6,7 +6,7 @@ import { removeDeadCode } from '../onnx/passes/remove-dead-code.ts';
 import { upgradeOpset } from '../onnx/passes/upgrade-opset.ts';
 import { createNames, renameReads, valuesRead } from '../onnx/scope.ts';
 import { nameNodes } from '../quantise/prepare.ts';
-import { foldColours, type Colours, type Folded } from './first-layer.ts';
+import { foldColours, type Colours, type Folded, type Padding } from './first-layer.ts';
 
 export const imageInput = 'image';
 
@@ -32,6 +32,8 @@ export interface ImageInputOptions {
   readonly scale?: number;
   readonly mean?: number | readonly number[];
   readonly deviation?: number | readonly number[];
+  /** How exact the zeros are that the first layer pads with; `near` is faster in 8 bits. */
+  readonly padding?: Padding;
 }
 
 /** Where the frame lies in the picture the network sees: x there is x of the frame * scaleX + left. */
@@ -67,7 +69,7 @@ export function withImageInput(original: Model, options: ImageInputOptions): Wit
   const { model, picture } = channelsFirst(upgraded, findPicture(upgraded, options));
   const placed = place(options, picture);
   const colours = coloursOf(options, picture.channels);
-  const folded = foldColours(model, picture.name, colours);
+  const folded = foldColours(model, picture.name, colours, options.padding);
   return { model: assemble(folded?.model ?? model, picture, placed, options, colours, folded), placement: placed.placement, folded: folded !== undefined };
 }
 
