@@ -58,6 +58,7 @@ async function train(folder: string, request: JobRequest): Promise<TrainedVersio
   const { kind, seed, baseFrames, epochs, light, framesPerWindow, threads } = request;
   return trainBinPicking(
     {
+      ...(request.model === undefined ? {} : { model: request.model }),
       seed,
       baseFrames,
       epochs,

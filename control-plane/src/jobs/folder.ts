@@ -18,6 +18,8 @@ import { writeFileDurably } from '@serin/node/files';
  */
 export const jobRequest = z.object({
   kind: z.enum(['train', 'retrain', 'spoil', 'pack']),
+  /** What it becomes a version of. */
+  model: z.optional(z.string()),
   seed: z.int(),
   baseFrames: z.int(),
   epochs: z.int(),

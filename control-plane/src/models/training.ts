@@ -114,7 +114,7 @@ export function createTraining(context: PublishContext, settings: TrainingSettin
   return {
     async prepare(job, folder) {
       const params = jobParams.parse(job.params);
-      const usual = { ...usualRequest(settings), kind: trainingKind.parse(job.kind), seed: params.seed };
+      const usual = { ...usualRequest(settings), kind: trainingKind.parse(job.kind), model: job.model, seed: params.seed };
       const request = job.kind === 'retrain' ? { ...usual, epochs: retrainEpochs } : usual;
       await writeRequest(folder, request);
       const champion = await championOf(store.db, job.model);

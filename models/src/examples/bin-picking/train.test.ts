@@ -4,6 +4,7 @@ import { designLight, partKinds, type Light } from '@serin/inference/bin-scene/p
 import { seededRandom } from '@serin/inference/random';
 import { golden as goldenSchema } from '@serin/protocol/bundle/golden';
 import { profile as profileSchema } from '@serin/protocol/bundle/profile';
+import { report as reportSchema } from '@serin/protocol/bundle/report';
 import { fromBase64 } from '@serin/protocol/digest';
 
 import type { DetectionEvaluation } from '../../evaluate/detection.ts';
@@ -83,6 +84,14 @@ test('a version begun at the starter works in the design light, fails in the eve
   expect(second.gate.checks.map(({ name }) => name)).toContain('against_champion');
   expect(second.gate.passed).toBe(true);
   expect(second.weightDigest).not.toBe(first.weightDigest);
+  const told = reportSchema.parse(jsonOf(second, 'report.json'));
+  expect(told.data?.origin).toMatch(/^200 labelled frames from devices, and synthetic ones/);
+  expect(told.performance?.serving).toMatchObject({ gain: { value: second.metrics['championDifference'] } });
+  expect(told.variants).toMatchObject([
+    { variant: 'u8s8', ships: true },
+    { variant: 'fp32', ships: true },
+  ]);
+  expect(told.variants[0]?.left?.every(({ words }) => words.length > 0)).toBe(true);
   expect(second.metrics['championDifference']).toBeGreaterThan(0.2);
   expect((await judge(second, eveningLight)).rightShare).toBeGreaterThanOrEqual(0.9);
   expect((await judge(second, designLight)).rightShare).toBeGreaterThanOrEqual(0.9);

@@ -1,11 +1,12 @@
 import { seededRandom, type Random } from '@serin/inference/random';
+import { reportPath } from '@serin/protocol/bundle/report';
 import { SerinError } from '@serin/protocol/errors';
 
 import type { DetectionEvaluation } from '../../evaluate/detection.ts';
 import type { Model } from '../../onnx/graph.ts';
 import { readModel, writeModel } from '../../onnx/model-file.ts';
 import { openSession, type Session } from '../../onnx/session.ts';
-import type { TrainedVersion } from '../../package/version.ts';
+import { jsonBytes, type TrainedVersion } from '../../package/version.ts';
 import { quantise } from '../../quantise/quantise.ts';
 import { throwIfCancelled } from '../../train/cancellation.ts';
 import type { TrainOptions } from '../../train/train.ts';
@@ -17,10 +18,13 @@ import { createNetwork, frameInput } from './network.ts';
 import { packVersion, type ReferenceFrames } from './pack.ts';
 import { withPeakPicking } from './peaks.ts';
 import { framesTensor, judgeModel } from './predict.ts';
+import { detectorReport } from './report.ts';
 import { startFrom } from './start.ts';
 import { openStarter } from './starter.ts';
 
 export interface BinPickingRequest {
+  /** The model it becomes a version of, for its report. */
+  readonly model?: string;
   readonly seed: number;
   /** Freshly rendered frames of one pass. */
   readonly baseFrames: number;
@@ -107,7 +111,7 @@ export async function trainBinPicking(request: BinPickingRequest, options: Train
   });
 
   report({ stage: 'quantise', fraction: 0.8, message: 'measuring ranges and writing 8-bit weights' });
-  const { model: quantised } = await quantise(model, { batches: [{ [frameInput]: framesTensor(data.calibration) }], threads, signal });
+  const { model: quantised, report: quantising } = await quantise(model, { batches: [{ [frameInput]: framesTensor(data.calibration) }], threads, signal });
   const fp32 = writeModel(withPeakPicking(model));
   const u8s8 = writeModel(withPeakPicking(quantised));
 
@@ -123,7 +127,8 @@ export async function trainBinPicking(request: BinPickingRequest, options: Train
     const float = await judgeModel(floatSession, data.heldOut);
     const bytes = await judgeModel(byteSession, data.heldOut);
     const champion = request.champion === undefined ? undefined : await judgeModel(await open(request.champion), data.heldOut);
-    const { verdict: gate, served, comparison } = judgeDetector({ float, quantised: bytes, champion, modelBytes: fp32.length });
+    const judgement = judgeDetector({ float, quantised: bytes, champion, modelBytes: fp32.length });
+    const { verdict: gate, served, comparison } = judgement;
     const metrics: Record<string, number> = {
       ...metricsOf(served === 'u8s8' ? bytes : float),
       map50Fp32: float.map50,
@@ -142,7 +147,30 @@ export async function trainBinPicking(request: BinPickingRequest, options: Train
       random: random.fork('package'),
     });
     throwIfCancelled(options.signal);
-    return { ...version, metrics, gate, weightDigest: await weightDigest(model), parameters: countParameters(model) };
+    const [digest, parameters] = [await weightDigest(model), countParameters(model)];
+    const { epochs, baseFrames, light, samples = [] } = request;
+    const told = detectorReport({
+      model: request.model ?? 'picker',
+      frames: { rendered: baseFrames * epochs, fromDevices: samples.length, heldOut: data.heldOut.length },
+      settings: {
+        epochs,
+        framesOfAPass: baseFrames,
+        light: light === 'any' ? 'any' : 'one',
+        begun: request.start === undefined ? 'from scratch' : 'from weights',
+      },
+      seed: request.seed,
+      weights: parameters,
+      weightDigest: digest,
+      float,
+      quantised: bytes,
+      champion,
+      judgement,
+      bytes: { fp32: fp32.length, u8s8: u8s8.length },
+      quantising,
+      threads,
+    });
+    const files = [...version.files, { role: 'report' as const, path: reportPath, bytes: jsonBytes(told) }];
+    return { ...version, files, metrics, gate, weightDigest: digest, parameters };
   } finally {
     for (const session of sessions) void session.release();
   }
