@@ -98,7 +98,7 @@ test('a job whose version fails its gate ends with the numbers that failed, and 
   const job = await until(id, isOver);
   await worker.stop(5000);
   expect(job).toMatchObject({ status: 'FAILED', error: { code: 'GATE_FAILED' }, attempts: 1 });
-  expect(job.error?.detail).toContain('held-out parts');
+  expect(job.error?.detail).toContain('held-out frames');
   expect(published).toEqual([]);
 }, 60_000);
 
@@ -110,7 +110,7 @@ test('a job that succeeds has reported its stages and leaves no folder behind', 
   await worker.stop(5000);
   expect(job).toMatchObject({ status: 'SUCCEEDED', version: 1, fraction: 1 });
   expect(job.log.join('\n')).toMatch(/data: .*\n?[^]*train: .*[^]*quantise: [^]*evaluate: [^]*package: /);
-  expect(published.map(({ version }) => version.files.map(({ role }) => role).sort())).toEqual([['golden', 'golden', 'model', 'model', 'profile']]);
+  expect(published.map(({ version }) => version.files.map(({ role }) => role).sort())).toEqual([['golden', 'golden', 'model', 'model', 'profile', 'report']]);
   expect(await readdir(path.join(dataDir, 'jobs'))).toEqual([]);
 }, 120_000);
 
