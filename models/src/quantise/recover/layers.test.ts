@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import type { Model, Tensor } from '../../onnx/graph.ts';
 import { runModel } from '../../onnx/session.ts';
 import { quantise } from '../quantise.ts';
+import { operatorsRun } from '../testing/formats.ts';
 import { editLayers, quantisedLayers, type LayerEdit } from './layers.ts';
 import { lastLayers, outputOf } from './observe.ts';
 import { noise, noiseBatches, randomNet, smallNet } from './testing/uneven-net.ts';
@@ -40,6 +41,19 @@ test('a layer gets another bias, even one that had none', async () => {
   const before = await answer(model, x);
   const after = await answer(editLayers(model, new Map([['dense', { bias: Float32Array.of(3, -2) }]])), x);
   after.forEach((value, index) => expect(value - (before[index] ?? 0)).toBeCloseTo(index % 2 === 0 ? 3 : -2, 3));
+});
+
+test('layers that were written anew still run as 8-bit kernels', async () => {
+  const { model } = await quantise(await smallNet(), { batches, prepared: true, eager: true });
+  const edits = [...quantisedLayers(model)].map(([name, { weight, bias }]): [string, LayerEdit] => [
+    name,
+    {
+      weight: { values: Float32Array.from(weight.tensor.data, (stored) => stored / 100), scales: weight.scales.map(() => 0.01), largest: 63 },
+      // Each has one afterwards.
+      bias: bias ?? new Float32Array(weight.scales.length),
+    },
+  ]);
+  expect(await operatorsRun(editLayers(model, new Map(edits)))).toEqual(await operatorsRun(model));
 });
 
 test('the last layers are those behind which no other comes', async () => {

@@ -209,6 +209,7 @@ async function tryFineTuning({ bench, best, options, progress }: Situation): Pro
   const { threads, signal, fineTune = {}, weightType = 'int8', weightBits = 7 } = options;
   const bits = weightType === 'uint8' ? 8 : weightBits;
   const { edits, steps } = await fineTuneQuantised({
+    steps: stepsFor(bench.flops),
     ...fineTune,
     float: best.recipe.float,
     quantised: best.quantised.model,
@@ -222,6 +223,10 @@ async function tryFineTuning({ bench, best, options, progress }: Situation): Pro
   const candidate = await bench.build({ ...best.recipe, learnt: edits });
   return { candidate, words: `${steps} steps of training through the roundings` };
 }
+
+/** Some minutes of training for a large network, seconds for a small one. */
+const stepsFor = (flops: number): number => Math.round(Math.min(stepsUsual, Math.max(stepsMin, trainingWork / Math.max(1, flops))));
+const [stepsMin, stepsUsual, trainingWork] = [30, 200, 2e10];
 
 /** Later remedies may have made up for what was left in float. */
 async function dropExclusions(bench: Workbench, best: Candidate, budget: Budget): Promise<Tried> {

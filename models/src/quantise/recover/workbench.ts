@@ -50,6 +50,8 @@ export interface Workbench {
   judge(model: Model): Promise<number>;
   /** Share of the work (two for each multiply-add, one for all else) that a node does. */
   share(name: string): number;
+  /** Operations that one example takes. */
+  readonly flops: number;
 }
 
 /** Noise is heard in few examples; the runs for it are many. */
@@ -67,7 +69,7 @@ export async function openWorkbench(options: WorkbenchOptions): Promise<Workbenc
   const all = firstBatches(batches, trainingExamplesMax);
   const rest = all.slice(reference.batches.length);
   const measured = new WeakMap<Model, ReadonlyMap<string, ValueRange>>();
-  const shares = workShares(float, reference.batches[0]);
+  const { flops, shares } = workOf(float, reference.batches[0]);
 
   const form = async (from: Model, exclude: ReadonlySet<string>, eager: boolean): Promise<Quantised> => {
     throwIfCancelled(signal);
@@ -90,6 +92,7 @@ export async function openWorkbench(options: WorkbenchOptions): Promise<Workbenc
     options,
     reference,
     sketch,
+    flops,
     training: rest.length < reference.batches.length ? all : rest,
     judge,
     share: (name) => shares.get(name) ?? 0,
@@ -114,7 +117,8 @@ export async function openWorkbench(options: WorkbenchOptions): Promise<Workbenc
   };
 }
 
-function workShares(model: Model, batch: Batch | undefined): Map<string, number> {
+function workOf(model: Model, batch: Batch | undefined): { flops: number; shares: Map<string, number> } {
   const { nodes, flops } = summariseModel(model, { dimensions: dimensionsOf(model.graph.inputs, batch) });
-  return new Map(nodes.map((node) => [node.name, flops === 0 ? 1 / nodes.length : node.flops / flops]));
+  const examples = Math.max(1, Object.values(batch ?? {})[0]?.dims[0] ?? 1);
+  return { flops: flops / examples, shares: new Map(nodes.map((node) => [node.name, flops === 0 ? 1 / nodes.length : node.flops / flops])) };
 }
