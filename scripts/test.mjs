@@ -1,14 +1,14 @@
 // Runs every test (or those whose path matches the arguments) and ends with one line: `N passed, N failed[, N skipped]`.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { makeScratchFolder } from './scratch.mjs';
 import { provideSystemParts } from './system-parts.mjs';
 import { countResults, summaryLine } from './test-summary.mjs';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
-const folder = mkdtempSync(path.join(tmpdir(), 'serin-test-'));
+const folder = makeScratchFolder();
 const report = path.join(folder, 'report.json');
 
 const args = [
@@ -21,7 +21,10 @@ const args = [
   `--outputFile.json=${report}`,
   ...process.argv.slice(2),
 ];
-const child = spawnSync(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, ...provideSystemParts() } });
+const child = spawnSync(process.execPath, args, {
+  stdio: ['ignore', 'inherit', 'inherit'],
+  env: { ...process.env, ...provideSystemParts(), TMPDIR: folder },
+});
 
 let results;
 try {
