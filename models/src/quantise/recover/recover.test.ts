@@ -77,6 +77,18 @@ describe('a small network', () => {
     expect(path.every(({ metric }) => metric === 0.9)).toBe(true);
   });
 
+  test('gets no further remedy once the time for it is over, and says so', async () => {
+    const { path } = await recover({ ...(await options({})), timeMsMax: 0, now: () => 1 });
+    expect(path.map(({ step, taken }) => [step, taken])).toEqual([
+      ['plain', true],
+      ['exclude', false],
+      ['bias', false],
+      ['equalise', false],
+      ['fine-tune', false],
+    ]);
+    expect(path.at(-1)?.words).toContain('the 0 s for this were over');
+  });
+
   test('gets its remedies in the order that was asked for, and no more once the budget is kept', async () => {
     let asked = 0;
     const { path } = await recover(await options({ steps: ['equalise', 'bias', 'fine-tune'], metric: async () => (asked++ < 2 ? 0.9 : 1) }));

@@ -31,6 +31,9 @@ export interface RecoverOptions extends WorkbenchOptions {
   readonly fineTune?: FineTuneSettings;
   /** Most of the work that may stay in float, as a share. */
   readonly floatShareMax?: number;
+  /** Once this has passed no further remedy is begun. */
+  readonly timeMsMax?: number;
+  readonly now?: () => number;
 }
 
 export interface Recovered {
@@ -42,7 +45,8 @@ const usualSteps: readonly RecoveryKind[] = ['exclude', 'bias', 'equalise', 'fin
 
 /** Quantises, and while the loss is over the budget tries one remedy after the other and keeps those that help. */
 export async function recover(options: RecoverOptions): Promise<Recovered> {
-  const { steps = usualSteps, signal, onProgress } = options;
+  const { steps = usualSteps, signal, onProgress, timeMsMax = Infinity, now = () => performance.now() } = options;
+  const begun = now();
   const budget = createBudget(options);
   const report = (place: number, within: number, words: string): void => onProgress?.(Math.min(1, (place + within) / (steps.length + 1)), words);
   report(0, 0, 'quantising');
@@ -54,6 +58,10 @@ export async function recover(options: RecoverOptions): Promise<Recovered> {
   for (const [index, step] of steps.entries()) {
     if (budget.holds(best)) break;
     throwIfCancelled(signal);
+    if (now() - begun >= timeMsMax) {
+      path.push(entry(step, best, false, `${step}: not tried, the ${Math.round(timeMsMax / 1000)} s for this were over`));
+      continue;
+    }
     const progress = (within: number): void => report(index + 1, within, remedies[step].title);
     progress(0);
     const tried = await attempt(step, { bench, best, budget, options, progress });
