@@ -9,7 +9,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { createApiClient } from '@serin/protocol/api/client';
 import { seedDatabase } from './store/testing.ts';
 
-const entry = fileURLToPath(new URL('./main.ts', import.meta.url));
+const entry = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 const anyPort = ['--http-port', '0', '--device-port', '0', '--mqtt-port', '0'];
 
 interface Ready {
@@ -39,9 +39,9 @@ interface Started {
   ended: Promise<{ code: number | null; out: string; err: string }>;
 }
 
-/** The program as its own process, with the process channel that a parent has. */
+/** The compiled program as its own process, with the process channel that a parent has. */
 function run(args: string[], env: Record<string, string> = {}): Started {
-  const child = spawn(process.execPath, ['--conditions=source', '--import', 'tsx', entry, ...args], {
+  const child = spawn(process.execPath, [entry, ...args], {
     env: { PATH: process.env.PATH ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });

@@ -13,7 +13,7 @@ import { up } from '@serin/protocol/topics';
 import { startControlPlane, type TestControlPlane } from './testing/control-plane.ts';
 import { emptyFolder } from './testing/folder.ts';
 
-const program = fileURLToPath(new URL('./main.ts', import.meta.url));
+const program = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 const cam = deviceId.parse('cam-1');
 const washer = [0, 64, 64, 0, 0.875];
 const nut = [1, 64, 64, 0, 0.875];
@@ -26,10 +26,10 @@ interface AgentProcess {
   lines(event: string): Record<string, unknown>[];
 }
 
-/** The agent as it is started, from source. */
+/** The agent as it is started, compiled. */
 function startAgent(args: readonly string[], env: Record<string, string> = {}): AgentProcess {
   const child = fork(program, [...args], {
-    execArgv: ['--conditions=source', '--import', 'tsx'],
+    execArgv: [],
     env: { PATH: process.env.PATH, ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { exampleDevice } from './testing/fixtures.ts';
 import { startSmallServer } from './testing/small-server.ts';
 
-const main = fileURLToPath(new URL('main.ts', import.meta.url));
+const main = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 const token = 'srn_secret';
 let folder: string;
 let server: Awaited<ReturnType<typeof startSmallServer>>;
@@ -28,9 +28,9 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** The real program, from source, in a process of its own. */
+/** The real program, compiled, in a process of its own. */
 function run(args: string[], input: string, env: Record<string, string> = {}): Promise<{ code: number | null; out: string; err: string }> {
-  const child = spawn(process.execPath, ['--conditions=source', '--import', 'tsx', main, ...args], {
+  const child = spawn(process.execPath, [main, ...args], {
     env: { PATH: process.env.PATH, HOME: folder, XDG_CONFIG_HOME: folder, ...env },
   });
   let out = '';
