@@ -67,6 +67,8 @@ export const importSpec = z.strictObject({
   input: z.optional(importInput),
   /** Found out from the outputs where nothing is said. */
   answer: z.optional(importAnswer),
+  /** Whether it also puts out an embedding, by which drift is measured; of models that answer frames. */
+  embedding: z._default(z.boolean(), true),
   quantise: z._default(z.union([z.enum(['auto', 'never']), quantiseSettings]), 'auto'),
   gate: z.optional(gateSettings),
 });

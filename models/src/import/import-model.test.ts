@@ -92,7 +92,10 @@ test('a network exported elsewhere becomes a version that takes raw frames and a
   expect(version).toMatchObject({
     task: 'image-classification',
     inputs: [{ dtype: 'uint8', shape: [-1, side, side, 1] }],
-    outputs: [{ name: 'probabilities', dtype: 'float32', shape: [-1, 10] }],
+    outputs: [
+      { name: 'probabilities', dtype: 'float32', shape: [-1, 10] },
+      { name: 'embedding', dtype: 'float32', shape: [-1, 128] },
+    ],
   });
   expect(version.metrics['accuracy']).toBeGreaterThan(0.8);
   const report = reportSchema.parse(JSON.parse(new TextDecoder().decode(version.files.find(({ role }) => role === 'report')?.bytes)));

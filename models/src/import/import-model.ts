@@ -1,8 +1,11 @@
 import { seededRandom, type Random } from '@serin/inference/random';
+import { embeddingOutput } from '@serin/inference/embedding';
+import { takesFrames } from '@serin/protocol/bundle/manifest';
 import { SerinError } from '@serin/protocol/errors';
 import type { ImportSpec } from '@serin/protocol/import-spec';
 import { gateSettings, quantiseSettings, type QuantiseSettings } from '@serin/protocol/pipeline';
 
+import { addEmbedding } from '../deploy/embedding.ts';
 import { probabilitiesOutput, withProbabilities } from '../deploy/heads.ts';
 import { recalibrate, type Recalibration } from '../deploy/temperature.ts';
 import { judge as judgeGate, type GateJudgement, type VariantEvidence } from '../evaluate/gate.ts';
@@ -15,6 +18,7 @@ import type { Model } from '../onnx/graph.ts';
 import { readModel } from '../onnx/model-file.ts';
 import { makeVariants, type Variants } from '../package/make-variants.ts';
 import type { TrainedVersion } from '../package/version.ts';
+import { prepare } from '../quantise/prepare.ts';
 import { throwIfCancelled } from '../train/cancellation.ts';
 import { countParameters, weightDigest } from '../train/weights.ts';
 import { askModel, frameBatch, type Frames, type Served, type Told } from './ask.ts';
@@ -75,6 +79,7 @@ export interface Imported {
 }
 
 const queriesMax = 32;
+const embeddingRows = 500;
 
 /** A model that was made elsewhere becomes a version: checked, made ready for raw frames, quantised, measured, judged and packed. */
 export async function importModel(request: ImportRequest, options: ImportOptions = {}): Promise<TrainedVersion> {
@@ -97,11 +102,15 @@ export async function importModel(request: ImportRequest, options: ImportOptions
   const pictures =
     folder === undefined ? undefined : await picturesFor(wrapped, folder, spec, (share, words) => report('pictures', 0.05 + 0.15 * share, words), signal);
   pictures?.notes.forEach(note);
-  const { model, recalibration } = await calibrateConfidence(wrapped, spec, pictures, { threads, signal });
+  const { model: answering, recalibration } = await calibrateConfidence(wrapped, spec, pictures, { threads, signal });
   if (recalibration !== undefined)
     note(
       `confidence is divided by a temperature of ${recalibration.temperature.toFixed(2)}: off by ${(100 * recalibration.before).toFixed(1)} points before, ${(100 * recalibration.after).toFixed(1)} after, on pictures it was not learnt from`,
     );
+
+  const embedded = await embed(answering, wrapped, spec, pictures, random, note);
+  // Folded and in present operators, float is faster as well.
+  const { model } = await prepare(embedded);
 
   report('quantise', 0.2, 'making variants');
   const settings = settingsOf(spec, pictures);
@@ -204,6 +213,26 @@ async function calibrateConfidence(
   return recalibration === undefined
     ? { model, recalibration }
     : { model: withProbabilities(model, { output: probabilitiesOutput, temperature: recalibration.temperature }), recalibration };
+}
+
+/** Beside its answer, what drift of the pictures as the network understands them is measured by. */
+async function embed(
+  model: Model,
+  served: Wrapped,
+  { embedding }: ImportSpec,
+  pictures: ImportPictures | undefined,
+  random: Random,
+  note: (line: string) => void,
+): Promise<Model> {
+  const isThere = model.graph.outputs.some(({ name }) => name === embeddingOutput);
+  if (!embedding || isThere || pictures === undefined || !takesFrames(served)) return model;
+  try {
+    return (await addEmbedding(model, { batches: calibrationOf(served, pictures.learn, embeddingRows), random: random.fork('embedding') })).model;
+  } catch (error) {
+    if (!(error instanceof SerinError) || error.code !== 'MODEL_UNSUPPORTED') throw error;
+    note(`without an embedding: ${error.detail ?? error.message}`);
+    return model;
+  }
 }
 
 /** What needs no examples where there are none. */

@@ -1,4 +1,5 @@
 import { detectionFields, detectionScoreMin, meanScore, readDetections } from '@serin/inference/detections';
+import { embeddingOutput } from '@serin/inference/embedding';
 import { readProbabilities } from '@serin/inference/postprocess';
 import { confidenceStatistic } from '@serin/inference/records';
 import { takesFrames, type BundlePart, type Manifest } from '@serin/protocol/bundle/manifest';
@@ -84,15 +85,17 @@ function specsOf({ graph }: Model, which: 'inputs' | 'outputs'): Manifest['input
 
 /** Of pictures that ranges and temperatures were not learnt from. */
 function profileOf(imported: Imported): ReturnType<typeof makeProfile> {
-  const { request, wrapped, pictures, random, recalibration } = imported;
+  const { request, wrapped, pictures, random, recalibration, told } = imported;
   const { task, frame } = wrapped;
   if (pictures === undefined || frame === undefined) return emptyProfile(wrapped.model.graph.inputs, takesFrames({ task }) ? request.spec.labels.length : 0);
   const answers = answersOf(imported);
+  const embeddings = told?.get(embeddingOutput);
   return makeProfile({
     statistics: { ...pictureStatistics(pictures.judge.pixels, frame), ...(answers === undefined ? {} : { [confidenceStatistic]: answers.frames }) },
     framesPerWindow: fittingWindow(pictures.judge.count, request.framesPerWindow),
     random: random.fork('profile'),
     origin: `${pictures.judge.count} of the pictures that came with the model`,
+    ...(embeddings === undefined ? {} : { embeddings }),
     ...(answers === undefined
       ? {}
       : {
