@@ -13,14 +13,14 @@ import { selectRows } from './store.ts';
 import { openTestStore } from './testing.ts';
 
 const canTrace = spawnSync('strace', ['-V']).status === 0;
-const runSource = ['--conditions=source', '--import', 'tsx', '--input-type=module', '-e'];
-const moduleUrl = (name: string): string => JSON.stringify(new URL(name, import.meta.url).href);
+const runModule = ['--input-type=module', '-e'];
+const compiled = (name: string): string => JSON.stringify(new URL(`../../dist/${name}`, import.meta.url).href);
 
-/** Opens the store of a folder in a process of its own and commits one row after the other, saying each number once it is committed. */
+/** Opens the store of a folder in a process of its own, compiled, and commits one row after the other, saying each number once it is committed. */
 const committer = (dataDir: string, commits: number): string => `
-  import { openStore } from ${moduleUrl('./open.ts')};
-  import { meta } from ${moduleUrl('./schema.ts')};
-  import { createLog } from ${moduleUrl('../log.ts')};
+  import { openStore } from ${compiled('store/open.js')};
+  import { meta } from ${compiled('store/schema.js')};
+  import { createLog } from ${compiled('log.js')};
   import { writeSync } from 'node:fs';
   const store = await openStore({ dataDir: ${JSON.stringify(dataDir)}, log: createLog('silent') });
   writeSync(1, 'ready\\n');
@@ -40,7 +40,7 @@ test.skipIf(!canTrace)('every commit is one real sync of the disk', async () => 
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const child = spawn(
     'strace',
-    ['-ff', '-e', 'trace=fdatasync,write', '-o', path.join(folder, 'trace'), process.execPath, ...runSource, committer(store.dataDir, commits)],
+    ['-ff', '-e', 'trace=fdatasync,write', '-o', path.join(folder, 'trace'), process.execPath, ...runModule, committer(store.dataDir, commits)],
     { stdio: ['ignore', 'ignore', 'inherit'] },
   );
   await once(child, 'exit');
@@ -57,7 +57,7 @@ test('what was told to be committed is there after the process is killed at any 
   await store.detach();
   const kills = 5;
   for (let round = 0; round < kills; round++) {
-    const child = spawn(process.execPath, [...runSource, committer(store.dataDir, 1_000_000)], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, [...runModule, committer(store.dataDir, 1_000_000)], { stdio: ['ignore', 'pipe', 'inherit'] });
     const told: string[] = [];
     const wanted = 3 + round * 17;
     for await (const line of createInterface({ input: child.stdout })) {
@@ -88,7 +88,7 @@ test('data of a newer version is refused and left alone', async () => {
 test('a database that was made halfway is made again', async () => {
   const dataDir = await mkdtemp(path.join(tmpdir(), 'serin-store-'));
   onTestFinished(() => rm(dataDir, { recursive: true, force: true }));
-  const child = spawn(process.execPath, [...runSource, committer(dataDir, 1)], { stdio: 'ignore' });
+  const child = spawn(process.execPath, [...runModule, committer(dataDir, 1)], { stdio: 'ignore' });
   const seen = await new Promise<boolean>((resolve) => {
     const look = setInterval(async () => {
       const names = await readdir(dataDir).catch((): string[] => []);
