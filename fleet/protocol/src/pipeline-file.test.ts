@@ -75,6 +75,7 @@ test.each([
   [{ ...table, train: { kind: 'text-linear' } }, 'train.kind: text-linear learns from text, ingest.spec.kind is table'],
   [{ ...table, evaluate: { metric: 'rmse' } }, 'evaluate.metric: rmse is no metric of classification'],
   [{ ...table, evaluate: { metric: 'cost' } }, 'evaluate.costs: it is missing'],
+  [{ ...table, evaluate: { costUnit: 'EUR' } }, 'evaluate.costUnit: evaluate.costs names no cost'],
   [{ ...table, task: 'regression', positive: 'yes', gate: {} }, 'positive: regression looks for no class'],
   [{ ...table, gate: { limits: { auc: {} } } }, 'gate.limits.auc: it needs min or max'],
   [{ ...table, split: { validation: 0.45, test: 0.45 } }, 'split: validation and test take 0.9'],

@@ -61,6 +61,8 @@ function taskFaults({ task, positive, train, evaluate, gate }: PipelineFile): Fi
   }
   const asksCost = evaluate.metric === 'cost' || gate.limits.cost !== undefined;
   if (asksCost && evaluate.costs === undefined) faults.push({ path: 'evaluate.costs', rule: 'it is missing; the metric cost needs what each mistake costs' });
+  if (evaluate.costUnit !== undefined && evaluate.costs === undefined)
+    faults.push({ path: 'evaluate.costUnit', rule: 'evaluate.costs names no cost that would be counted in it' });
   if (task === 'regression') {
     if (positive !== undefined) faults.push({ path: 'positive', rule: 'regression looks for no class' });
     if (evaluate.costs !== undefined) faults.push({ path: 'evaluate.costs', rule: 'regression has no classes to confuse' });

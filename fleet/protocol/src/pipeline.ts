@@ -196,6 +196,8 @@ export const pipelineFile = z.strictObject({
       slices: z._default(z.array(columnName).check(z.maxLength(16)), []),
       /** What a mistake costs: truth, then answer. The threshold is chosen on the validation part to cost least. */
       costs: z.optional(z.record(z.string().check(z.maxLength(256)), z.record(z.string().check(z.maxLength(256)), between(0, 1e12)))),
+      /** What costs are counted in, as the report writes it: `EUR` say. */
+      costUnit: z.optional(z.string().check(z.minLength(1), z.maxLength(32))),
       /** Repeats of the bootstrap. */
       repeats: z._default(whole(100, 10_000), 1000),
     }),

@@ -1,8 +1,9 @@
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import { expect, test } from 'vitest';
 
+import { reportPath, type Report } from '@serin/protocol/bundle/report';
 import { checkPipeline, pipelineSchema } from '@serin/protocol/pipeline-file';
 
 import { blocksOf, readPage, snippetsMissing } from '../testing/page.ts';
@@ -40,4 +41,6 @@ test('the pipeline and the code on the page run', async () => {
   expect(await readdir(folder)).toContain('model.fp32.onnx');
   // A mistake that costs five times as much moves the threshold below a half.
   expect(report.metrics['threshold']).toBeLessThan(0.4);
+  const told = JSON.parse(await readFile(path.join(folder, reportPath), 'utf8')) as Report;
+  expect(told.costs).toMatchObject({ unit: 'EUR', positive: 'yes' });
 });

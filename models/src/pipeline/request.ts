@@ -102,6 +102,8 @@ export interface PipelineResult {
   readonly report: PipelineReport;
   /** Only of a run to the end whose gate passed; where it did not, `report.gate` says by how much. */
   readonly version?: TrainedVersion;
+  /** What was measured, as a version carries it; there once the gate has judged, whatever it said. */
+  readonly versionReport?: Uint8Array;
   /** The metric that versions and trials are compared by, once the data is known. */
   readonly comparedBy?: MetricName;
   /** Of a trial: the metric of the pipeline on the validation part. */

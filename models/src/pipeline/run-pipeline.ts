@@ -4,6 +4,7 @@ import { readdir, stat } from 'node:fs/promises';
 
 import { SerinError } from '@serin/protocol/errors';
 import type { ParameterValue } from '@serin/protocol/api/runs';
+import { reportPath } from '@serin/protocol/bundle/report';
 import type { Digest } from '@serin/protocol/ids';
 import { pipelineFile, type PipelineFile, type StageName } from '@serin/protocol/pipeline';
 
@@ -75,28 +76,17 @@ async function runWith(cache: StageCache, file: PipelineFile, request: PipelineR
     hooks: tell,
     runTrial: (changed) => runTrial(plan, changed, settings),
   };
-  await runStages(plan, until === 'package' ? 'gate' : until, settings, made);
-  const passed = made.entries.get('gate')?.record.facts['passed'];
-  if (until === 'package') {
-    if (passed === true) await runStages(plan, 'package', { ...settings, stages: stageTable.filter(({ name }) => name === 'package') }, made);
-    else skipPackage(made, tell);
-  }
+  await runStages(plan, until, settings, made);
   const packed = made.entries.get('package');
   const metric = made.entries.get('evaluate')?.record.facts['metric'];
   const split = made.entries.get('split');
   return {
     report: report(),
     ...(split === undefined ? {} : { comparedBy: mainMetric(file, decodeJson<DataFacts>(await split.read('facts.json'))) }),
-    ...(packed === undefined ? {} : { version: await readVersion((name) => packed.read(name)) }),
+    ...(packed === undefined ? {} : { versionReport: await packed.read(reportPath) }),
+    ...(packed === undefined || packed.record.skipped ? {} : { version: await readVersion((name) => packed.read(name)) }),
     ...(trial && typeof metric === 'number' ? { metric } : {}),
   };
-}
-
-function skipPackage(made: Progressed, hooks: PipelineHooks): void {
-  const place = made.stages.findIndex(({ name }) => name === 'package');
-  const skipped = { ...(made.stages[place] as (typeof made.stages)[number]), state: 'skipped' as const, words: 'the gate did not let it pass' };
-  made.stages[place] = skipped;
-  hooks.onStage?.(skipped);
 }
 
 /** On the cache and with the data of the run around it; the metric on the validation part. */

@@ -82,12 +82,21 @@ test('numbers are predicted too, and the mean of the training part is no rival',
   });
   await expect(runIn(folder, file)).rejects.toMatchObject({ code: 'TRAINING_DATA_INVALID', detail: expect.stringContaining('price is missing') as string });
   await writeFile(path.join(folder, 'customers.csv'), customers(1200).replaceAll(',,', ',20,'));
-  const { report, version } = await runIn(folder, file);
+  const failed = await runIn(folder, file);
+  const { report, version, versionReport } = failed;
   expect(version).toBeUndefined();
   expect(report.gate?.passed).toBe(false);
   expect(report.gate?.checks.find(({ name }) => name === 'r2')?.words).toMatch(/r2 is \S+ on the test part; at least 0.99 is asked, it is off by/);
   expect(report.baseline?.name).toBe('mean');
-  expect(report.stages.at(-1)).toMatchObject({ name: 'package', state: 'skipped' });
+  expect(report.stages.at(-1)).toMatchObject({ name: 'package', state: 'skipped', words: 'the gate did not let it pass' });
+  // What was measured is kept of what did not pass, too, and is found again rather than made again.
+  const told = reportSchema.parse(JSON.parse(new TextDecoder().decode(versionReport)));
+  expect(told).toMatchObject({ performance: { baseline: { name: 'mean' } }, gate: { passed: false, checks: report.gate?.checks } });
+  expect(renderReport(told)).toContain('Did not pass its gate');
+  expect(report.artifacts.map(({ name }) => name).filter((name) => name.startsWith('package/'))).toEqual(['package/report.json']);
+  const again = await runIn(folder, file);
+  expect(executed(again)).toBe('');
+  expect(again.versionReport).toEqual(versionReport);
 });
 
 test('what is wrong with the data is told by file and row, all at once, before anything trains, and a person may accept it', async () => {

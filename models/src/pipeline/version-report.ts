@@ -154,12 +154,13 @@ function performanceOf({ evaluated, judged, found, facts }: VersionFacts): NonNu
   };
 }
 
-function costsOfVersion({ evaluated, judged, facts, found }: VersionFacts): Report['costs'] {
+function costsOfVersion({ plan, evaluated, judged, facts, found }: VersionFacts): Report['costs'] {
   const { costs: matrix, threshold } = evaluated.deciding;
   const value = evaluated.metrics.cost;
   if (matrix === null || judged.confusion === null || value === undefined) return undefined;
   const { low, high } = judged.intervals['cost'] ?? {};
   return costsOf({
+    unit: plan.file.evaluate.costUnit,
     labels: facts.labels,
     matrix,
     counts: judged.confusion.counts,

@@ -65,6 +65,7 @@ export function variantReports(evidence: readonly VariantEvidence[], judged: Gat
 }
 
 export interface CostFacts {
+  readonly unit?: string | undefined;
   readonly labels: readonly string[];
   readonly matrix: CostMatrix;
   /** Rows are the truth. */
@@ -80,7 +81,7 @@ export interface CostFacts {
 const kindsMax = 1000;
 
 /** Answers of each kind that costs something, of a thousand like those that were judged; what costs most together comes first. */
-export function costsOf({ labels, matrix, counts, threshold, positive, cost, baseline, serving }: CostFacts): ReportCosts {
+export function costsOf({ unit, labels, matrix, counts, threshold, positive, cost, baseline, serving }: CostFacts): ReportCosts {
   const all = Math.max(
     1,
     counts.flat().reduce((sum, count) => sum + count, 0),
@@ -94,6 +95,7 @@ export function costsOf({ labels, matrix, counts, threshold, positive, cost, bas
   );
   const ofThousand = (name: string, value: number | undefined) => (value === undefined || !Number.isFinite(value) ? {} : { [name]: 1000 * value });
   return {
+    ...(unit === undefined ? {} : { unit }),
     threshold,
     ...(positive === null ? {} : { positive: cut(labels[positive] ?? '') }),
     items: items.toSorted((one, other) => other.cost - one.cost).slice(0, kindsMax),

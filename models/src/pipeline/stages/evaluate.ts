@@ -1,7 +1,7 @@
 import { seededRandom } from '@serin/inference/random';
 import type { Estimate, RunDetail } from '@serin/protocol/api/runs';
 import type { CalibrationBin } from '@serin/protocol/bundle/report';
-import type { MetricName } from '@serin/protocol/pipeline';
+import type { MetricName, PipelineFile } from '@serin/protocol/pipeline';
 
 import { estimatesOf, resampleAwake } from '../../evaluate/bootstrap.ts';
 import { judgeSlices, type SlicesFound } from '../../evaluate/slices.ts';
@@ -37,11 +37,14 @@ export interface JudgedTest extends Pick<RunDetail, 'confusion' | 'intervals' | 
   readonly bins: readonly CalibrationBin[] | null;
 }
 
+/** What costs are counted in only people are told. */
+const judgedBy = ({ evaluate: { costUnit: _, ...rest } }: PipelineFile) => rest;
+
 export const evaluate: Stage = {
   name: 'evaluate',
   modules: () => [new URL(import.meta.url)],
   settings: ({ file, trial }) => ({
-    evaluate: trial ? { metric: file.evaluate.metric ?? null, costs: file.evaluate.costs ?? null } : file.evaluate,
+    evaluate: trial ? { metric: file.evaluate.metric ?? null, costs: file.evaluate.costs ?? null } : judgedBy(file),
     seed: file.seed,
     trial,
   }),

@@ -63,13 +63,17 @@ export const pack: Stage = {
     const trained = decodeJson<ModelFacts>(await context.read('train/model.json'));
     const evaluated = decodeJson<Evaluated>(await context.read('evaluate/evaluation.json'));
     const test = decodePart(await context.read('split/test.bin'));
+    const found = await readFound(context);
+    const task = facts.kind === 'images' ? 'image-classification' : facts.kind;
+    const report = jsonBytes(await reportOf(context, { task, trained, evaluated, found, test }));
+    const verdict = await readVerdict(context);
+    // What was measured is told of a version that does not go out, too.
+    if (!verdict.passed) return { words: 'the gate did not let it pass', skipped: true, outputs: { [reportPath]: report } };
     const bytes = await deployedModel(context);
     const preprocessing = trained.preprocessing ?? undefined;
     const random = seededRandom(context.plan.file.seed).fork('package');
-    const found = await readFound(context);
-    const judged = found.variants;
     const variants: [Variant, Uint8Array][] = [];
-    for (const { variant } of judged.filter(({ ships }) => ships))
+    for (const { variant } of found.variants.filter(({ ships }) => ships))
       variants.push([variant, variant === 'fp32' ? bytes : await context.read(modelArtifact(variant))]);
     // What most devices take comes first.
     variants.sort(([one], [other]) => Number(one === 'fp32') - Number(other === 'fp32'));
@@ -103,9 +107,7 @@ export const pack: Stage = {
     if (preprocessing !== undefined) files.push({ role: 'preprocessing', path: 'preprocessing.json', bytes: jsonBytes(preprocessing) });
     if (context.has('train/explainer.bin')) files.push({ role: 'explainer', path: 'explainer.bin', bytes: await explainerOf(context, calibration) });
     const model = readModel(bytes);
-    const task = facts.kind === 'images' ? 'image-classification' : facts.kind;
-    const report = await reportOf(context, { task, trained, evaluated, found, test });
-    files.push({ role: 'report', path: reportPath, bytes: jsonBytes(report) });
+    files.push({ role: 'report', path: reportPath, bytes: report });
     const version: PackedVersion = {
       files: files.map(({ role, variant, path }) => ({ role, ...(variant === undefined ? {} : { variant }), path })),
       task,
@@ -114,7 +116,7 @@ export const pack: Stage = {
       outputs: specsOf(model, 'outputs'),
       metrics: { ...evaluated.metrics, ...(threshold === null ? {} : { threshold }) },
       ...(decision === undefined ? {} : { decision }),
-      gate: await readVerdict(context),
+      gate: verdict,
       weightDigest: trained.weightDigest,
       parameters: trained.parameters,
     };
