@@ -32,6 +32,8 @@ export interface VariantsRequest {
   readonly queries: readonly Batch[];
   /** How well a model does, higher is better: losses are of this. */
   readonly metric: (model: Model) => Promise<number>;
+  /** Nodes that stay in float, by name: layers before an answer whose numbers are few, say. */
+  readonly exclude?: ReadonlySet<string>;
   readonly seed: number;
 }
 
@@ -52,6 +54,8 @@ export interface Variants {
 /** Forms whose gain is time on processors like this one: slower, they are of no use. Others are for machines this one cannot speak for. */
 const forThisMachine: ReadonlySet<Variant> = new Set(['u8s8', 'dyn8']);
 const leftShown = 200;
+/** Of one variant; what a remedy has begun is finished. */
+const recoveryMsMax = 60_000;
 
 interface Form {
   readonly variant: Variant;
@@ -109,7 +113,7 @@ async function makeForm(variant: Variant, request: VariantsRequest, floatMetric:
 }
 
 async function staticForm(variant: 'u8s8' | 'u8u8', request: VariantsRequest, floatMetric: number, options: VariantsOptions): Promise<Form> {
-  const { model, settings, calibration, metric, seed } = request;
+  const { model, settings, calibration, metric, exclude, seed } = request;
   if (calibration.length === 0)
     return { variant, bytes: undefined, facts: {}, leftOut: `${variant} needs examples to learn the ranges of values from, and there are none` };
   const { threads, signal, onProgress = () => undefined } = options;
@@ -123,6 +127,8 @@ async function staticForm(variant: 'u8s8' | 'u8u8', request: VariantsRequest, fl
     lossMax: settings.lossMax,
     steps: settings.recover,
     fineTune: { seed },
+    timeMsMax: recoveryMsMax,
+    ...(exclude === undefined ? {} : { exclude }),
     ...(threads === undefined ? {} : { threads }),
     signal,
     onProgress: (fraction, words) => onProgress(fraction, `${variant}: ${words}`),

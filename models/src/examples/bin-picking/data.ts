@@ -8,8 +8,8 @@ import { SerinError } from '@serin/protocol/errors';
 import { augment } from '../../data/augmentation.ts';
 import type { BatchSource } from '../../data/batch-source.ts';
 import { addNoise, applyTone } from '../../data/photometry.ts';
-import { frameInput, gridHeight, gridWidth, kinds, poseFields } from './network.ts';
-import { heatNumbers, poseNumbers, writeTargets } from './targets.ts';
+import { frameInput, kinds } from './network.ts';
+import { targetsOf } from './targets.ts';
 
 /** A frame and what lies in it, rendered or from a device. */
 export interface BinSample {
@@ -78,23 +78,12 @@ export function binSource(options: BinSourceOptions): BatchSource {
     fill: (indices, random) => {
       const count = indices.length;
       const pixels = new Uint8Array(count * frameBytes);
-      const heat = new Float32Array(count * heatNumbers);
-      const pose = new Float32Array(count * poseNumbers);
-      const weight = new Float32Array(count * poseNumbers);
-      const slice = <Numbers extends Uint8Array | Float32Array>(all: Numbers, size: number, at: number): Numbers =>
-        all.subarray(at * size, (at + 1) * size) as Numbers;
-      indices.forEach((example, at) => {
-        const parts = drawExample(options, example, random.fork(`${at}`), slice(pixels, frameBytes, at));
-        writeTargets(parts, { heat: slice(heat, heatNumbers, at), pose: slice(pose, poseNumbers, at), weight: slice(weight, poseNumbers, at) });
-      });
-      const poseDims = [count, poseFields, kinds, gridHeight, gridWidth];
+      const parts = Array.from(indices, (example, at) =>
+        drawExample(options, example, random.fork(`${at}`), pixels.subarray(at * frameBytes, (at + 1) * frameBytes)),
+      );
       return {
         feeds: { [frameInput]: { type: 'uint8', dims: [count, frameHeight, frameWidth, frameChannels], data: pixels } },
-        targets: {
-          heat: { type: 'float32', dims: [count, kinds, gridHeight, gridWidth], data: heat },
-          pose: { type: 'float32', dims: poseDims, data: pose },
-          poseWeight: { type: 'float32', dims: poseDims, data: weight },
-        },
+        targets: targetsOf(parts),
       };
     },
   };

@@ -7,7 +7,7 @@ import { gridHeight, gridWidth, heatName, kinds, poseFields, poseName } from './
 /** From scratch: 25,600 frames, none of them twice. */
 export const usualCourse = { rendered: 1600, epochs: 16 };
 /** Of the same number of frames, many small steps make more than few large ones. */
-const batch = 8;
+export const batch = 8;
 const freshRate = 4.5e-3;
 /** Weights that know the parts already are moved less. */
 const startedRate = 1.4e-3;

@@ -1,5 +1,6 @@
 import { frameChannels, frameHeight, frameWidth, partKinds } from '@serin/inference/bin-scene/parameters';
 
+import { makerOf } from '../../deploy/extend.ts';
 import { floats, type Model } from '../../onnx/graph.ts';
 import { normal } from '../../train/initialise.ts';
 import { defineModel, type Value } from '../../train/layers.ts';
@@ -44,4 +45,15 @@ export function createNetwork(seed: number): Model {
     nn.output(heatName, nn.add(head(kinds), nn.constant(floats([], [firstHeat]))));
     nn.output(poseName, nn.reshape(head(poseFields * kinds), [poseFields, kinds, gridHeight, gridWidth]));
   });
+}
+
+/** The layers that scores and poses are read from: a fiftieth of the work, and in 8 bits most of what is lost. */
+export function headsOf(model: Model): Set<string> {
+  return new Set(
+    [heatName, poseName].flatMap((output) => {
+      let node = makerOf(model, output);
+      while (node !== undefined && node.operator !== 'Conv') node = makerOf(model, node.inputs[0] ?? '');
+      return node === undefined ? [] : [node.name];
+    }),
+  );
 }

@@ -9,7 +9,7 @@ import { createModel } from '../../onnx/graph.ts';
 import { writeModel } from '../../onnx/model-file.ts';
 import { openSession, runtimeTensor } from '../../onnx/session.ts';
 import { detectionRows, detectionsOutput, gridHeight, gridWidth, heatName, kinds, poseFields, poseName } from './network.ts';
-import { scoreFloor, withPeakPicking } from './peaks.ts';
+import { withPeakPicking } from './peaks.ts';
 import { heatNumbers, poseNumbers, writeTargets } from './targets.ts';
 
 const plate = 2;
@@ -51,7 +51,7 @@ async function pick(frames: readonly (readonly Part[])[]): Promise<{ detections:
       [poseName]: runtimeTensor('float32', pose, [frames.length, ...poseDims]),
     });
     const rows = results[detectionsOutput]?.data as Float32Array;
-    return { rows, detections: frames.map((_, index) => readDetections(rows, detectionRows, index * detectionRows * detectionFields, scoreFloor)) };
+    return { rows, detections: frames.map((_, index) => readDetections(rows, detectionRows, index * detectionRows * detectionFields, 0)) };
   } finally {
     await session.release();
   }

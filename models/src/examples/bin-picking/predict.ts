@@ -3,10 +3,9 @@ import { detectionFields, readDetections, type Detection } from '@serin/inferenc
 
 import { evaluateDetections, type DetectionEvaluation } from '../../evaluate/detection.ts';
 import type { Tensor } from '../../onnx/graph.ts';
-import { runtimeTensor, type Session } from '../../onnx/session.ts';
+import { openSession, runtimeTensor, type Session } from '../../onnx/session.ts';
 import type { BinSample } from './data.ts';
 import { detectionRows, detectionsOutput, frameInput } from './network.ts';
-import { scoreFloor } from './peaks.ts';
 
 const batchMax = 16;
 
@@ -23,7 +22,7 @@ export function framesTensor(samples: readonly BinSample[]): Tensor<'uint8'> {
   return frameTensor(pixels);
 }
 
-/** What the model sees in every frame, down to its floor of scores. */
+/** What the model sees in every frame, all of its rows. */
 export async function predict(session: Session, samples: readonly BinSample[]): Promise<Detection[][]> {
   const found: Detection[][] = [];
   for (let start = 0; start < samples.length; start += batchMax) {
@@ -31,9 +30,19 @@ export async function predict(session: Session, samples: readonly BinSample[]): 
     const { type, data, dims } = framesTensor(some);
     const results = await session.run({ [frameInput]: runtimeTensor(type, data, dims) });
     const rows = results[detectionsOutput]?.data as Float32Array;
-    some.forEach((_, index) => found.push(readDetections(rows, detectionRows, index * detectionRows * detectionFields, scoreFloor)));
+    some.forEach((_, index) => found.push(readDetections(rows, detectionRows, index * detectionRows * detectionFields, 0)));
   }
   return found;
+}
+
+/** The same of a file. */
+export async function answer(model: Uint8Array, samples: readonly BinSample[], threads: number): Promise<Detection[][]> {
+  const session = await openSession(model, { threads });
+  try {
+    return await predict(session, samples);
+  } finally {
+    await session.release();
+  }
 }
 
 export async function judgeModel(session: Session, samples: readonly BinSample[]): Promise<DetectionEvaluation> {

@@ -1,109 +1,128 @@
 import { frameChannels, frameHeight, frameWidth, partKinds } from '@serin/inference/bin-scene/parameters';
+import type { Report } from '@serin/protocol/bundle/report';
 import { modelName } from '@serin/protocol/ids';
-import type { Report, ReportMetric } from '@serin/protocol/bundle/report';
 
-import { shareInterval } from '../../evaluate/compare.ts';
-import type { DetectionEvaluation } from '../../evaluate/detection.ts';
-import type { QuantiseReport } from '../../quantise/report.ts';
-import { buildReport, cut, cutWords, variantReports } from '../../report/build.ts';
+import { chanceError, errorOfBins } from '../../evaluate/reliability.ts';
+import { buildReport, metricsOfMeasured, variantReports } from '../../report/build.ts';
 import { readEnvironment } from '../../runs/environment.ts';
-import type { DetectorJudgement } from './gate.ts';
+import type { BinSample } from './data.ts';
+import type { BinFrames } from './frames.ts';
+import type { JudgedVersion } from './judge.ts';
+import type { BinPickingRequest } from './train.ts';
+import { quantiseAs, type Deployed } from './variants.ts';
 
-export interface DetectorFacts {
-  readonly model: string;
-  /** Frames that were rendered, and those that came from devices. */
-  readonly frames: { readonly rendered: number; readonly fromDevices: number; readonly heldOut: number };
-  readonly settings: Readonly<Record<string, number | string>>;
-  readonly seed: number;
-  readonly weights: number;
+export interface ReportFacts {
+  readonly request: BinPickingRequest;
+  readonly frames: BinFrames;
+  readonly deployed: Deployed;
+  readonly judged: JudgedVersion;
+  readonly parameters: number;
   readonly weightDigest: string;
-  readonly float: DetectionEvaluation;
-  readonly quantised: DetectionEvaluation;
-  readonly champion: DetectionEvaluation | undefined;
-  readonly judgement: DetectorJudgement;
-  readonly bytes: { readonly fp32: number; readonly u8s8: number };
-  readonly quantising: QuantiseReport;
   readonly threads: number;
 }
 
-const leftShown = 200;
-
-/** What is known of a version of the bin picker when it is packaged. */
-export function detectorReport(facts: DetectorFacts): Report {
-  const { model, frames, settings, seed, weights, weightDigest, float, quantised, champion, judgement, quantising, bytes, threads } = facts;
-  const served = judgement.served === 'u8s8' ? quantised : float;
-  const { left } = quantising;
-  const made = {
-    variant: 'u8s8' as const,
-    quantised: quantising.quantised.length,
-    leftCount: left.length,
-    left: left.slice(0, leftShown).map(({ node, operator, words }) => ({ node: cut(node), operator: cut(operator, 64), words: cutWords(words) })),
-  };
-  const loss = { metric: 'map50', better: 'higher', float: float.map50, value: quantised.map50, examples: quantised.frames } as const;
+/** What was found out about a version, for people. */
+export function reportOf({ request, frames, deployed, judged, parameters, weightDigest, threads }: ReportFacts): Report {
+  const { judgement, evidence, robustness } = judged;
+  const labels = partKinds.map(({ label }) => label);
   return buildReport({
-    model: modelName.parse(model),
+    model: modelName.parse(request.model ?? 'picker'),
     task: 'detection',
-    labels: partKinds.map(({ label }) => label),
-    data: {
-      origin:
-        frames.fromDevices === 0
-          ? 'Synthetic: frames of a rendered bin, drawn anew for every pass; the frames it is judged by are drawn apart.'
-          : `${frames.fromDevices} labelled frames from devices, and synthetic ones: frames of a rendered bin, drawn anew for every pass.`,
-      frame: { width: frameWidth, height: frameHeight, channels: frameChannels },
-      parts: [
-        { name: 'rendered', rows: frames.rendered },
-        ...(frames.fromDevices === 0 ? [] : [{ name: 'from devices', rows: frames.fromDevices }]),
-        { name: 'held out', rows: frames.heldOut },
-      ],
+    description: 'Finds the kind, place and angle of parts in a bin.',
+    labels,
+    data: dataOf(request, frames),
+    training: {
+      seed: request.seed,
+      parameters: {
+        baseFrames: request.baseFrames,
+        epochs: request.epochs,
+        start: request.start === undefined ? 'from scratch' : request.start === 'starter' ? 'the starter' : 'a version in service',
+        calibrator: quantiseAs.calibrator,
+        ...(request.light === 'any' ? { light: 'any' } : { 'light.level': request.light.level, 'light.warmth': request.light.warmth }),
+      },
+      weights: parameters,
+      weightDigest,
     },
-    training: { seed, parameters: { ...settings }, weights, weightDigest },
-    performance: {
-      part: `held-out frames with ${served.parts} parts`,
-      examples: served.frames,
-      main: 'framesRight',
-      metrics: metricsOf(served, champion),
-      ...(champion === undefined || judgement.comparison === undefined ? {} : { serving: servingOf(judgement.comparison) }),
-      classes: { metric: 'averagePrecision', items: partKinds.map(({ label }, place) => ({ label, value: served.averagePrecision[place] ?? null })) },
-    },
-    variants: variantReports(
-      [
-        { variant: 'u8s8', bytes: bytes.u8s8, loss },
-        { variant: 'fp32', bytes: bytes.fp32 },
-      ],
-      judgement.variants,
-      [made],
-    ),
+    performance: performanceOf(deployed, judged, frames),
+    variants: variantReports(evidence, judgement.variants, deployed.variants.made),
+    robustness: { ...robustness, perturbed: [...robustness.perturbed], left: [...robustness.left], variant: judged.served },
     environment: readEnvironment(threads),
     gate: { passed: judgement.verdict.passed, checks: judgement.verdict.checks.map((check) => ({ ...check })) },
-    assumptions: [
-      `Figures are of ${judgement.served}, which most devices run.`,
-      'The interval of frames that serve is exact (Clopper and Pearson), and that against the serving version holds at any number of frames; both take frames as independent draws of what the cameras see.',
-      'The other figures stand without intervals.',
+    assumptions: assumptionsOf(deployed, judged, frames),
+  });
+}
+
+const partsOf = (samples: readonly BinSample[]) =>
+  partKinds.map(({ label }, kind) => ({ label, count: samples.reduce((sum, { parts }) => sum + parts.filter((part) => part.label === kind).length, 0) }));
+
+function dataOf({ baseFrames, epochs, samples = [] }: BinPickingRequest, { source, heldOut, more }: BinFrames): NonNullable<Report['data']> {
+  const learnt = source.samples ?? [];
+  const rendered = `${baseFrames * epochs} frames of parts in a bin, synthetic: drawn by a renderer, every pass others`;
+  return {
+    origin: samples.length === 0 ? `${rendered}.` : `${rendered}; and ${learnt.length + heldOut.length} different frames from devices, split by their content.`,
+    parts: [
+      { name: 'rendered to learn from', rows: baseFrames * epochs },
+      ...(learnt.length === 0 ? [] : [{ name: 'from devices to learn from', rows: learnt.length, labels: partsOf(learnt) }]),
+      { name: 'held out to judge by', rows: heldOut.length, labels: partsOf(heldOut) },
+      ...(more.length === 0 ? [] : [{ name: 'rendered to compare variants by', rows: more.length, labels: partsOf(more) }]),
     ],
-  });
+    frame: { width: frameWidth, height: frameHeight, channels: frameChannels },
+  };
 }
 
-function servingOf({ difference, interval: [low, high], wins, losses }: NonNullable<DetectorJudgement['comparison']>) {
-  return { version: null, metric: 'framesRight', gain: { value: difference, low, high }, wins, losses };
+function performanceOf({ scores }: Deployed, { measured, compared, bins }: JudgedVersion, { heldOut }: BinFrames): NonNullable<Report['performance']> {
+  const main = measured.metrics.find((metric) => metric.name === measured.main);
+  const ofClasses = main?.slices.filter(({ column }) => column === 'class') ?? [];
+  const serving = new Map(compared?.metrics.map((metric) => [metric.name, metric.champion]));
+  return {
+    part: 'held-out frames',
+    examples: heldOut.length,
+    main: measured.main,
+    metrics: metricsOfMeasured(measured.metrics).map((metric) =>
+      serving.has(metric.name) ? { ...metric, serving: serving.get(metric.name) ?? null } : metric,
+    ),
+    ...(compared === undefined
+      ? {}
+      : {
+          serving: {
+            version: null,
+            metric: compared.main,
+            gain: compared.metrics.find((metric) => metric.name === compared.main)?.gain ?? null,
+            ...(compared.right === null ? {} : { wins: compared.right.wins, losses: compared.right.losses }),
+          },
+        }),
+    slices: (main?.slices ?? []).map(({ column, value, count, estimate, difference }) => ({
+      column,
+      value,
+      count,
+      metric: estimate,
+      ...(difference === undefined ? {} : { difference }),
+    })),
+    ...(measured.confusion === null
+      ? {}
+      : {
+          confusion: {
+            truths: [...measured.confusion.truths],
+            answers: [...measured.confusion.answers],
+            counts: measured.confusion.counts.map((row) => [...row]),
+          },
+        }),
+    calibration: { error: errorOfBins(bins), chance: chanceError(bins), temperature: scores?.temperature ?? 1, bins: [...bins] },
+    classes: { metric: measured.main, items: ofClasses.map(({ value, count, estimate }) => ({ label: value, value: estimate?.value ?? null, count })) },
+  };
 }
 
-function metricsOf(served: DetectionEvaluation, champion: DetectionEvaluation | undefined): ReportMetric[] {
-  const right = Math.round(served.rightShare * served.frames);
-  const [low, high] = shareInterval(right, served.frames, 0.05);
-  const metric = (name: string, better: ReportMetric['better'], unit: ReportMetric['unit'], of: (evaluation: DetectionEvaluation) => number): ReportMetric => ({
-    name,
-    better,
-    unit,
-    value: of(served),
-    ...(champion === undefined ? {} : { serving: of(champion) }),
-  });
+const points = (share: number): string => `${(100 * share).toFixed(1)} points`;
+
+function assumptionsOf({ scores, variants }: Deployed, { measured, served }: JudgedVersion, { heldOut, more, unseen }: BinFrames): string[] {
   return [
-    { ...metric('framesRight', 'higher', 'share', ({ rightShare }) => rightShare), low, high },
-    metric('map50', 'higher', 'share', ({ map50 }) => map50),
-    metric('recall', 'higher', 'share', ({ recall }) => recall),
-    metric('centreErrorPx', 'lower', 'pixels', ({ centreError }) => centreError.median),
-    metric('centreErrorPxP90', 'lower', 'pixels', ({ centreError }) => centreError.p90),
-    metric('angleErrorDeg', 'lower', 'degrees', ({ angleError }) => angleError.median),
-    metric('angleErrorDegP90', 'lower', 'degrees', ({ angleError }) => angleError.p90),
+    `All figures are of ${served}, which most devices run, on ${heldOut.length} frames that no weight has looked at and nothing was chosen by.`,
+    `Intervals hold for frames drawn independently from scenes like these; ${measured.repeats} resamples.`,
+    ...(more.length === 0 ? [] : [`What a variant loses is the mAP on these and ${more.length} more rendered frames.`]),
+    scores === undefined
+      ? 'Scores are as the network gives them: no scale made them more honest on every split.'
+      : `Logits of scores are divided by ${scores.temperature.toFixed(2)} and moved by ${scores.shift.toFixed(2)}, learnt from ${unseen.length} rendered frames: they were off by ${points(scores.before)} and are by ${points(scores.after)}, on frames it was not learnt from.`,
+    ...variants.latency.notes,
+    ...measured.notes,
   ];
 }

@@ -1,6 +1,7 @@
 import { partKinds } from '@serin/inference/bin-scene/parameters';
 import type { Part } from '@serin/inference/detections';
 
+import type { Tensor } from '../../onnx/graph.ts';
 import { cellCount, cellSize, gridHeight, gridWidth, kinds, poseFields } from './network.ts';
 
 /** What the network should say of one frame: heat maps, poses, and how much each pose counts. */
@@ -49,4 +50,22 @@ export function writeTargets(parts: readonly Part[], { heat, pose, weight }: Fra
       }
     }
   }
+}
+
+/** The targets of frames one after the other, as the loss asks for them. */
+export function targetsOf(frames: readonly (readonly Part[])[]): Record<'heat' | 'pose' | 'poseWeight', Tensor> {
+  const count = frames.length;
+  const heat = new Float32Array(count * heatNumbers);
+  const pose = new Float32Array(count * poseNumbers);
+  const weight = new Float32Array(count * poseNumbers);
+  const slice = (all: Float32Array, size: number, at: number): Float32Array => all.subarray(at * size, (at + 1) * size);
+  frames.forEach((parts, at) =>
+    writeTargets(parts, { heat: slice(heat, heatNumbers, at), pose: slice(pose, poseNumbers, at), weight: slice(weight, poseNumbers, at) }),
+  );
+  const poseDims = [count, poseFields, kinds, gridHeight, gridWidth];
+  return {
+    heat: { type: 'float32', dims: [count, kinds, gridHeight, gridWidth], data: heat },
+    pose: { type: 'float32', dims: poseDims, data: pose },
+    poseWeight: { type: 'float32', dims: poseDims, data: weight },
+  };
 }

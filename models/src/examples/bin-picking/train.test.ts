@@ -1,15 +1,17 @@
-import { expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 
 import { designLight, partKinds, type Light } from '@serin/inference/bin-scene/parameters';
 import { seededRandom } from '@serin/inference/random';
 import { golden as goldenSchema } from '@serin/protocol/bundle/golden';
+import type { Variant } from '@serin/protocol/bundle/manifest';
 import { profile as profileSchema } from '@serin/protocol/bundle/profile';
-import { report as reportSchema } from '@serin/protocol/bundle/report';
+import { report as reportSchema, reportPath } from '@serin/protocol/bundle/report';
 import { fromBase64 } from '@serin/protocol/digest';
 
 import type { DetectionEvaluation } from '../../evaluate/detection.ts';
 import { openSession, runtimeTensor } from '../../onnx/session.ts';
 import type { TrainedVersion } from '../../package/version.ts';
+import { renderReport } from '../../report/html.ts';
 import { learningWeights } from '../../train/layers.ts';
 import { weightDigest } from '../../train/weights.ts';
 import { renderBins, type BinSample } from './data.ts';
@@ -22,7 +24,15 @@ import { trainBinPicking, type BinPickingRequest, type TrainingProgress } from '
 
 /** Dark and orange: what the demo fleet's hall turns to. */
 const eveningLight: Light = { level: 0.3, warmth: 0.8, noise: 3 };
-const request: BinPickingRequest = { seed: 7, baseFrames: 320, epochs: 1, light: designLight, framesPerWindow: 60, start: 'starter' };
+const counts = { heldOut: 120, unseen: 64, reference: 120, disturbed: 2 };
+const request: BinPickingRequest = { seed: 7, baseFrames: 96, epochs: 1, light: designLight, framesPerWindow: 30, start: 'starter', counts };
+const trainFirst = () => trainBinPicking(request, { threads: 2, onProgress: (progress) => stages.push(progress) });
+const stages: TrainingProgress[] = [];
+let first: TrainedVersion;
+
+beforeAll(async () => {
+  first = await trainFirst();
+}, 120_000);
 
 const fileOf = (version: TrainedVersion, path: string): Uint8Array => {
   const file = version.files.find((one) => one.path === path);
@@ -30,10 +40,12 @@ const fileOf = (version: TrainedVersion, path: string): Uint8Array => {
   return file.bytes;
 };
 const jsonOf = (version: TrainedVersion, path: string): unknown => JSON.parse(new TextDecoder().decode(fileOf(version, path)));
+const variantsOf = ({ files }: TrainedVersion): Variant[] => files.flatMap(({ role, variant }) => (role === 'model' && variant !== undefined ? [variant] : []));
 
 async function judge(version: TrainedVersion, light: Light): Promise<DetectionEvaluation> {
-  const session = await openSession(fileOf(version, 'model.u8s8.onnx'));
-  const result = await judgeModel(session, renderBins(seededRandom('judge'), light, 120));
+  // What most devices take.
+  const session = await openSession(fileOf(version, `model.${variantsOf(version)[0]}.onnx`));
+  const result = await judgeModel(session, renderBins(seededRandom('judge'), light, 100));
   await session.release();
   return result;
 }
@@ -41,7 +53,7 @@ async function judge(version: TrainedVersion, light: Light): Promise<DetectionEv
 const samplesUnder = (light: Light, count: number): BinSample[] => renderBins(seededRandom('samples'), light, count);
 
 async function expectGoldenHolds(version: TrainedVersion): Promise<void> {
-  for (const variant of ['u8s8', 'fp32']) {
+  for (const variant of variantsOf(version)) {
     const golden = goldenSchema.parse(jsonOf(version, `golden.${variant}.json`));
     const session = await openSession(fileOf(version, `model.${variant}.onnx`));
     expect(golden.vectors.length).toBeGreaterThan(2);
@@ -50,7 +62,8 @@ async function expectGoldenHolds(version: TrainedVersion): Promise<void> {
       const { data, shape } = inputs['frame'] ?? { data: '', shape: [] };
       const results = await session.run({ frame: runtimeTensor('uint8', fromBase64(data), shape) });
       const found = results['detections']?.data as Float32Array;
-      outputs['detections']?.forEach((value, index) => expect(Math.abs(value - (found[index] ?? 9))).toBeLessThanOrEqual(golden.tolerance));
+      const worst = outputs['detections']?.reduce((most, value, index) => Math.max(most, Math.abs(value - (found[index] ?? 9))), 0);
+      expect(worst).toBeLessThanOrEqual(golden.tolerance);
       parts += found.filter((value, index) => index % 5 === 4 && value > 0.3).length;
     }
     expect(parts).toBeGreaterThan(2);
@@ -58,14 +71,13 @@ async function expectGoldenHolds(version: TrainedVersion): Promise<void> {
   }
 }
 
-test('a version begun at the starter works in the design light, fails in the evening, and recovers by retraining on a few frames', async () => {
-  const stages: TrainingProgress[] = [];
-  const first = await trainBinPicking(request, { threads: 2, onProgress: (progress) => stages.push(progress) });
+test('a version begun at the starter passes its gate, and carries what devices and people need', async () => {
   expect(first.gate.passed).toBe(true);
   expect(first).toMatchObject({ task: 'detection', labels: partKinds.map(({ label }) => label) });
   expect([...new Set(stages.map(({ stage }) => stage))]).toEqual(['data', 'train', 'quantise', 'evaluate', 'package']);
   expect(stages.map(({ fraction }) => fraction)).toEqual(stages.map(({ fraction }) => fraction).toSorted((a, b) => a - b));
   expect(Math.abs((first.metrics['map50'] ?? 0) - (first.metrics['map50Fp32'] ?? 1))).toBeLessThan(0.01);
+  expect(variantsOf(first).at(-1)).toBe('fp32');
   await expectGoldenHolds(first);
   const profile = profileSchema.parse(jsonOf(first, 'profile.json'));
   expect(profile.statistics.map(({ name }) => name)).toEqual(['brightness', 'contrast', 'sharpness', 'confidence']);
@@ -73,36 +85,56 @@ test('a version begun at the starter works in the design light, fails in the eve
   const seen = profile.classConfidence?.reduce((sum, count) => sum + count, 0) ?? 0;
   expect(seen).toBeGreaterThan(1000);
   expect(profile.calibration?.bins.reduce((sum, { count }) => sum + count, 0)).toBe(seen);
-  expect(profile.calibration?.bins.at(-1)?.right).toBeGreaterThan(0.8);
+  expect(profile.calibration?.bins.at(-1)?.right).toBeGreaterThan(0.95);
+  // Peaks are surer than their warmth says.
+  expect(profile.calibration?.temperature).toBeLessThan(0.6);
+  expect(profile.calibration?.ece).toBeLessThan(0.06);
+});
 
+test('its report says what was measured of every variant, what became of it, and on what', () => {
+  const report = reportSchema.parse(jsonOf(first, reportPath));
+  expect(report).toMatchObject({ task: 'detection', gate: first.gate, training: { seed: 7, weightDigest: first.weightDigest } });
+  expect(report.variants.map(({ variant }) => variant)).toEqual(['fp32', 'u8s8', 'u8u8']);
+  for (const { variant, ships, latency, recovery, words } of report.variants) {
+    expect(ships).toBe(variantsOf(first).includes(variant));
+    expect(latency?.p50Ms).toBeGreaterThan(0);
+    expect(words.length).toBeGreaterThan(5);
+    if (variant !== 'fp32') expect(recovery?.[0]?.step).toBe('plain');
+  }
+  const { performance, robustness, data } = report;
+  expect(performance?.examples).toBe(counts.heldOut);
+  expect(performance?.metrics.find(({ name }) => name === 'map50')?.value).toBe(first.metrics['map50']);
+  expect(new Set(performance?.slices?.map(({ column }) => column))).toEqual(new Set(['parts', 'light', 'class']));
+  expect(performance?.calibration?.error).toBeLessThan(0.06);
+  expect(robustness?.count).toBe(counts.disturbed);
+  expect(data?.origin).toMatch(/synthetic/);
+  expect(renderReport(report)).toContain('</html>');
+});
+
+test('it works in the design light, fails in the evening, and recovers by retraining on a few frames', async () => {
   expect((await judge(first, designLight)).rightShare).toBeGreaterThanOrEqual(0.93);
   expect((await judge(first, eveningLight)).rightShare).toBeLessThan(0.7);
 
-  const champion = fileOf(first, 'model.u8s8.onnx');
-  const retraining = { ...request, seed: 8, baseFrames: 1280, samples: samplesUnder(eveningLight, 200), champion, start: champion };
+  const champion = fileOf(first, `model.${variantsOf(first)[0]}.onnx`);
+  const retraining = { ...request, seed: 8, baseFrames: 400, samples: samplesUnder(eveningLight, 140), champion, start: champion };
   const second = await trainBinPicking(retraining, { threads: 2 });
   expect(second.gate.checks.map(({ name }) => name)).toContain('against_champion');
   expect(second.gate.passed).toBe(true);
   expect(second.weightDigest).not.toBe(first.weightDigest);
-  const told = reportSchema.parse(jsonOf(second, 'report.json'));
-  expect(told.data?.origin).toMatch(/^200 labelled frames from devices, and synthetic ones/);
-  expect(told.performance?.serving).toMatchObject({ gain: { value: second.metrics['championDifference'] } });
-  expect(told.variants).toMatchObject([
-    { variant: 'u8s8', ships: true },
-    { variant: 'fp32', ships: true },
-  ]);
-  expect(told.variants[0]?.left?.every(({ words }) => words.length > 0)).toBe(true);
   expect(second.metrics['championDifference']).toBeGreaterThan(0.2);
   expect((await judge(second, eveningLight)).rightShare).toBeGreaterThanOrEqual(0.9);
   expect((await judge(second, designLight)).rightShare).toBeGreaterThanOrEqual(0.9);
   expect(profileSchema.parse(jsonOf(second, 'profile.json')).statistics[0]?.mean).toBeLessThan(50);
+  const { performance } = reportSchema.parse(jsonOf(second, reportPath));
+  expect(performance?.serving).toMatchObject({ metric: 'map50', losses: expect.any(Number) });
+  expect(performance?.serving?.gain?.low).toBeGreaterThan(0);
 }, 300_000);
 
-test('the same seed gives the same files', async () => {
-  const small = { ...request, baseFrames: 64, samples: samplesUnder(designLight, 70) };
-  const [one, two] = [await trainBinPicking(small), await trainBinPicking(small)];
-  expect(two.weightDigest).toBe(one.weightDigest);
-  expect(two.files).toEqual(one.files);
+test('the same seed gives the same files, but for the report, which tells what time they took', async () => {
+  const again = await trainFirst();
+  const lasting = ({ files }: TrainedVersion) => files.filter(({ role }) => role !== 'report');
+  expect(again.weightDigest).toBe(first.weightDigest);
+  expect(lasting(again)).toEqual(lasting(first));
 }, 120_000);
 
 test('one thread and two give the same weights', async () => {

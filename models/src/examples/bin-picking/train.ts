@@ -1,26 +1,26 @@
-import { seededRandom, type Random } from '@serin/inference/random';
+import { seededRandom } from '@serin/inference/random';
+import type { Variant } from '@serin/protocol/bundle/manifest';
 import { reportPath } from '@serin/protocol/bundle/report';
-import { SerinError } from '@serin/protocol/errors';
 
-import type { DetectionEvaluation } from '../../evaluate/detection.ts';
+import type { GateJudgement } from '../../evaluate/gate.ts';
 import type { Model } from '../../onnx/graph.ts';
-import { readModel, writeModel } from '../../onnx/model-file.ts';
-import { openSession, type Session } from '../../onnx/session.ts';
+import { readModel } from '../../onnx/model-file.ts';
+import type { Variants } from '../../package/make-variants.ts';
 import { jsonBytes, type TrainedVersion } from '../../package/version.ts';
-import { quantise } from '../../quantise/quantise.ts';
 import { throwIfCancelled } from '../../train/cancellation.ts';
 import type { TrainOptions } from '../../train/train.ts';
 import { countParameters, weightDigest } from '../../train/weights.ts';
-import { channelGains, renderBins, splitSamples, type BinSample, type BinSourceOptions, type LightChoice } from './data.ts';
-import { judgeDetector } from './gate.ts';
+import type { BinSample, LightChoice } from './data.ts';
+import { collectFrames, pairUp, type BinFrames, type FrameCounts } from './frames.ts';
+import { judgeVersion, valuesOf, type JudgedVersion } from './judge.ts';
 import { learn } from './learn.ts';
-import { createNetwork, frameInput } from './network.ts';
-import { packVersion, type ReferenceFrames } from './pack.ts';
-import { withPeakPicking } from './peaks.ts';
-import { framesTensor, judgeModel } from './predict.ts';
-import { detectorReport } from './report.ts';
+import { createNetwork } from './network.ts';
+import { packVersion } from './pack.ts';
+import { answer } from './predict.ts';
+import { reportOf } from './report.ts';
 import { startFrom } from './start.ts';
 import { openStarter } from './starter.ts';
+import { deploy } from './variants.ts';
 
 export interface BinPickingRequest {
   /** The model it becomes a version of, for its report. */
@@ -38,6 +38,7 @@ export interface BinPickingRequest {
    * reference profile is made from them.
    */
   readonly samples?: readonly BinSample[];
+  readonly counts?: FrameCounts;
   /** The ONNX file now serving, to be compared with. */
   readonly champion?: Uint8Array;
   /**
@@ -64,16 +65,6 @@ export interface TrainingOptions extends Pick<TrainOptions, 'checkpoint'> {
   readonly now?: () => number;
 }
 
-const heldOutFrames = 300;
-/** No weight has looked at held-out frames either, so they serve as reference as well. */
-const moreReferenceFrames = 300;
-const calibrationFrames = 64;
-const gainFrames = 100;
-const heldOutShare = 0.3;
-const heldOutMin = 20;
-/** Samples are shown several times a pass, to weigh about as much as half of the rendered frames. */
-const sampleRepeatsMax = 12;
-
 /** Trains, quantises, judges and packages one version of the bin picker's model. */
 export async function trainBinPicking(request: BinPickingRequest, options: TrainingOptions = {}): Promise<TrainedVersion> {
   const { threads = 1 } = options;
@@ -84,14 +75,14 @@ export async function trainBinPicking(request: BinPickingRequest, options: Train
   const random = seededRandom(request.seed);
 
   report({ stage: 'data', fraction: 0, message: 'rendering frames to judge by' });
-  const data = await collectData(request, random);
+  const frames = await collectFrames(request, random);
   report({ stage: 'train', fraction: 0.05, message: `training on ${request.epochs} x ${request.baseFrames} rendered frames` });
   const { signal, now } = options;
   let isFirst = true;
-  const model = await learn({
+  const trained = await learn({
     model: await firstWeights(request),
     fresh: request.start === undefined,
-    data: data.source,
+    data: frames.source,
     epochs: request.epochs,
     seed: request.seed,
     threads,
@@ -103,130 +94,72 @@ export async function trainBinPicking(request: BinPickingRequest, options: Train
       isFirst = false;
       report({
         stage: 'train',
-        fraction: 0.05 + (0.75 * step) / steps,
+        fraction: 0.05 + (0.7 * step) / steps,
         message: `step ${step} of ${steps}, ${Math.ceil(remainingSeconds)} s left`,
         metrics: { ...values, examplesPerSecond },
       });
     },
   });
 
-  report({ stage: 'quantise', fraction: 0.8, message: 'measuring ranges and writing 8-bit weights' });
-  const { model: quantised, report: quantising } = await quantise(model, { batches: [{ [frameInput]: framesTensor(data.calibration) }], threads, signal });
-  const fp32 = writeModel(withPeakPicking(model));
-  const u8s8 = writeModel(withPeakPicking(quantised));
+  const part = (stage: TrainingProgress['stage'], from: number, share: number) => (fraction: number | null, message: string) =>
+    report({ stage, fraction: from + share * (fraction ?? 0), message });
+  report({ stage: 'quantise', fraction: 0.75, message: 'making variants' });
+  const deployed = await deploy(
+    { model: trained, ...frames, seed: request.seed },
+    { threads, signal, onNote: options.onNote ?? (() => undefined), onProgress: forwards(part('quantise', 0.75, 0.1)) },
+  );
+  report({ stage: 'evaluate', fraction: 0.85, message: `judging on ${frames.heldOut.length} held-out frames` });
+  const judged = await judgeVersion(
+    { trained, variants: deployed.variants, frames, champion: request.champion, random: random.fork('judge') },
+    { threads, signal, onProgress: part('evaluate', 0.85, 0.08) },
+  );
+  const { judgement, found } = judged;
+  for (const { ships, words } of judgement.variants) if (!ships) options.onNote?.(words);
+  const metrics = metricsOf(judged, frames);
+  report({ stage: 'package', fraction: 0.93, message: judgement.verdict.passed ? 'passed its gate' : 'did not pass its gate', metrics });
 
-  const sessions: Session[] = [];
-  const open = async (bytes: Uint8Array): Promise<Session> => {
-    const session = await openSession(bytes, { threads });
-    sessions.push(session);
-    return session;
-  };
-  try {
-    report({ stage: 'evaluate', fraction: 0.85, message: `judging on ${data.heldOut.length} held-out frames` });
-    const [floatSession, byteSession] = [await open(fp32), await open(u8s8)];
-    const float = await judgeModel(floatSession, data.heldOut);
-    const bytes = await judgeModel(byteSession, data.heldOut);
-    const champion = request.champion === undefined ? undefined : await judgeModel(await open(request.champion), data.heldOut);
-    const judgement = judgeDetector({ float, quantised: bytes, champion, modelBytes: fp32.length });
-    const { verdict: gate, served, comparison } = judgement;
-    const metrics: Record<string, number> = {
-      ...metricsOf(served === 'u8s8' ? bytes : float),
-      map50Fp32: float.map50,
-      ...(champion === undefined ? {} : { championFramesRight: champion.rightShare, championMap50: champion.map50 }),
-      ...(comparison === undefined ? {} : { championDifference: comparison.difference, championDifferenceLow: comparison.interval[0] }),
-    };
-    report({ stage: 'package', fraction: 0.92, message: gate.passed ? 'passed its gate' : 'did not pass its gate', metrics });
-
-    const version = await packVersion({
-      variants: [
-        ...(served === 'u8s8' ? [{ variant: served, bytes: u8s8, session: byteSession }] : []),
-        { variant: 'fp32', bytes: fp32, session: floatSession },
-      ],
-      reference: data.reference,
-      framesPerWindow: request.framesPerWindow,
-      random: random.fork('package'),
-    });
-    throwIfCancelled(options.signal);
-    const [digest, parameters] = [await weightDigest(model), countParameters(model)];
-    const { epochs, baseFrames, light, samples = [] } = request;
-    const told = detectorReport({
-      model: request.model ?? 'picker',
-      frames: { rendered: baseFrames * epochs, fromDevices: samples.length, heldOut: data.heldOut.length },
-      settings: {
-        epochs,
-        framesOfAPass: baseFrames,
-        light: light === 'any' ? 'any' : 'one',
-        begun: request.start === undefined ? 'from scratch' : 'from weights',
-      },
-      seed: request.seed,
-      weights: parameters,
-      weightDigest: digest,
-      float,
-      quantised: bytes,
-      champion,
-      judgement,
-      bytes: { fp32: fp32.length, u8s8: u8s8.length },
-      quantising,
-      threads,
-    });
-    const files = [...version.files, { role: 'report' as const, path: reportPath, bytes: jsonBytes(told) }];
-    return { ...version, files, metrics, gate, weightDigest: digest, parameters };
-  } finally {
-    for (const session of sessions) void session.release();
-  }
-}
-
-const metricsOf = ({ map50, recall, rightShare, centreError, angleError, frames, parts }: DetectionEvaluation): Record<string, number> => ({
-  map50,
-  recall,
-  framesRight: rightShare,
-  centreErrorPx: centreError.median,
-  centreErrorPxP90: centreError.p90,
-  angleErrorDeg: angleError.median,
-  angleErrorDegP90: angleError.p90,
-  heldOutFrames: frames,
-  heldOutParts: parts,
-});
-
-interface Data {
-  readonly source: BinSourceOptions;
-  readonly heldOut: readonly BinSample[];
-  readonly calibration: readonly BinSample[];
-  readonly reference: ReferenceFrames;
-}
-
-async function collectData({ light, baseFrames, samples = [] }: BinPickingRequest, random: Random): Promise<Data> {
-  const calibration = renderBins(random.fork('calibration'), light, calibrationFrames);
-  if (samples.length === 0) {
-    const heldOut = renderBins(random.fork('held out'), light, heldOutFrames);
-    const reference = [...heldOut, ...renderBins(random.fork('reference'), light, moreReferenceFrames)];
-    return {
-      source: { rendered: baseFrames, light },
-      heldOut,
-      calibration,
-      reference: { images: reference, answers: reference, origin: `${reference.length} rendered frames under the light of the training` },
-    };
-  }
-
-  const { train: learnt, heldOut } = await splitSamples(samples, heldOutShare);
-  if (heldOut.length < heldOutMin || learnt.length < heldOutMin) {
-    throw new SerinError('TRAINING_DATA_INSUFFICIENT', {
-      detail: `${learnt.length} different samples to learn from and ${heldOut.length} to judge by; at least ${heldOutMin} of each are needed`,
-    });
-  }
-  const all = [...learnt, ...heldOut];
-  return {
-    source: {
-      rendered: baseFrames,
-      light,
-      samples: learnt,
-      sampleRepeats: Math.max(1, Math.min(sampleRepeatsMax, Math.round(baseFrames / 2 / learnt.length))),
-      gains: channelGains(renderBins(random.fork('gains'), light, gainFrames), learnt),
+  const variants = shippedFiles(deployed.variants, judgement.variants);
+  const unlearnt = await answer(variants.get(judged.served) ?? new Uint8Array(), frames.unlearnt, threads);
+  const version = await packVersion({
+    variants,
+    reference: {
+      images: frames.reference,
+      answers: [...pairUp(found, frames.heldOut), ...pairUp(unlearnt, frames.unlearnt)],
+      temperature: deployed.scores?.temperature ?? 1,
+      origin: frames.origin,
     },
-    heldOut,
-    calibration: [...calibration.slice(0, calibrationFrames / 2), ...learnt.slice(0, calibrationFrames / 2)],
-    // Confidence is measured where no weight has looked; on learnt frames it would be too high.
-    reference: { images: all, answers: heldOut, origin: `${all.length} frames from devices, confidence on the ${heldOut.length} held out` },
+    framesPerWindow: request.framesPerWindow,
+    random: random.fork('package'),
+  });
+  const [digest, parameters] = [await weightDigest(trained), countParameters(trained)];
+  const told = reportOf({ request, frames, deployed, judged, parameters, weightDigest: digest, threads });
+  throwIfCancelled(signal);
+  const files = [...version.files, { role: 'report' as const, path: reportPath, bytes: jsonBytes(told) }];
+  return { ...version, files, metrics, gate: judgement.verdict, weightDigest: digest, parameters };
+}
+
+/** Each variant begins anew; what is shown never goes back. */
+function forwards(onProgress: (fraction: number, words: string) => void): (fraction: number | null, words: string) => void {
+  let reached = 0;
+  return (fraction, words) => onProgress((reached = Math.max(reached, fraction ?? 0)), words);
+}
+
+/** What most devices take comes first. */
+function shippedFiles({ files }: Variants, judged: GateJudgement['variants']): ReadonlyMap<Variant, Uint8Array> {
+  const shipped = [...files].filter(([variant]) => judged.some((one) => one.ships && one.variant === variant));
+  return new Map(shipped.toSorted(([one], [other]) => Number(one === 'fp32') - Number(other === 'fp32')));
+}
+
+function metricsOf({ measured, compared, floatMap50 }: JudgedVersion, { heldOut }: BinFrames): Record<string, number> {
+  const right = compared?.right ?? undefined;
+  const championOf = (name: string): number => compared?.metrics.find((metric) => metric.name === name)?.champion ?? Number.NaN;
+  return {
+    ...valuesOf(measured),
+    heldOutFrames: heldOut.length,
+    heldOutParts: heldOut.reduce((sum, { parts }) => sum + parts.length, 0),
+    map50Fp32: floatMap50,
+    ...(compared === undefined ? {} : { championFramesRight: championOf('framesRight'), championMap50: championOf('map50') }),
+    ...(right === undefined ? {} : { championDifference: right.difference, championDifferenceLow: right.interval[0] }),
   };
 }
 
