@@ -11,6 +11,7 @@ import { viewJob } from '../views/work.ts';
 import { findDatasetVersion, listDatasets, listDatasetVersions, listSources, viewDatasetVersion, viewDatasetVersionDetail, viewSource } from '../views/data.ts';
 import { findPipeline, findRunRow, listPipelines, listRuns, viewRun, viewRunDetail } from '../views/runs.ts';
 import type { Handlers } from './routes.ts';
+import { readRunReport, replyReport } from './version-report.ts';
 
 export interface DataHandlerContext {
   uploads: Uploads;
@@ -74,6 +75,10 @@ export function createDataHandlers(context: DataHandlerContext): DataHandlers {
     },
     listRuns: async ({ query }) => ({ items: await listRuns(db, query) }),
     getRun: async ({ params }) => viewRunDetail(await requireRun(params.id)),
+    async getRunReport({ params, query, http }) {
+      const { row, report } = await readRunReport(db, pipelines.blobs, params.id);
+      return replyReport(http, query.format, report, { run: row.id, version: row.version });
+    },
     compareRuns: async ({ params }) => compareRuns(viewRun(await requireRun(params.id)), viewRun(await requireRun(params.other))),
     async repeatRun({ params, actor }) {
       const { run, job } = await repeatRun(pipelines, params.id, actor);

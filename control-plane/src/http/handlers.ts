@@ -1,7 +1,6 @@
 import type { ModelName } from '@serin/protocol/ids';
 import type { Rollout, Session } from '@serin/protocol/api/resources';
 import type { ReplyOf } from '@serin/protocol/api/routes';
-import type { Report } from '@serin/protocol/bundle/report';
 import { SerinError } from '@serin/protocol/errors';
 import { digest, modelName, type Digest } from '@serin/protocol/ids';
 import { productVersion } from '@serin/protocol/version';
@@ -24,7 +23,7 @@ import { findVersion, listModels, listSamples, listVersions, viewVersion } from 
 import { listAudit, viewOverview } from '../views/overview.ts';
 import { findRollout, listRollouts } from '../views/rollouts.ts';
 import { listAlerts, listJobs, viewJob } from '../views/work.ts';
-import { readVersionReport, sendReportPage, wantsPage } from './version-report.ts';
+import { readVersionReport, replyReport } from './version-report.ts';
 import { createDataHandlers, type DataHandlerContext } from './data-handlers.ts';
 import type { ApiRequest, Handlers } from './routes.ts';
 import type { SessionCookie } from './server.ts';
@@ -126,8 +125,7 @@ export function createHandlers(context: HandlerContext, session: SessionCookie):
 
   async function versionReport({ params, query, http }: ApiRequest<'getVersionReport'>): Promise<ReplyOf<'getVersionReport'>> {
     const { row, report } = await readVersionReport(db, context.blobs, params.name, params.version);
-    // The page is sent here and now; whoever awaits the reply awaits its end.
-    return wantsPage(query.format, http.request) ? (sendReportPage(http.reply, report, row) as unknown as Report) : report;
+    return replyReport(http, query.format, report, { version: row.version, manifest: row.manifest, signedBy: row.signedBy });
   }
 
   async function webChannel({ params }: ApiRequest<'getWebChannel'>): Promise<ReplyOf<'getWebChannel'>> {

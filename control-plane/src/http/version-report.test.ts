@@ -1,9 +1,12 @@
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { createKeyPair, importSigningKey, type SigningKey } from '@serin/protocol/bundle/signing';
 import { reportPath, type Report } from '@serin/protocol/bundle/report';
 import { fleetId, modelName } from '@serin/protocol/ids';
 import { exampleReport } from '@serin/models/report/testing/example-report';
 import { findSameVersion, publishVersion, type NewVersion } from '../models/publish.ts';
+import { endRun, insertRun } from '../runs/record.ts';
+import { keepReport } from '../runs/report.ts';
+import { testEnvironment } from '../runs/testing.ts';
 import { startTestApi, type TestApi } from './testing.ts';
 
 const model = modelName.parse('parts');
@@ -67,6 +70,44 @@ test('a version without a report, and one that is not there, are told apart', as
   expect(await (await ask('1/report')).json()).toMatchObject({ code: 'NOT_FOUND', detail: 'version 1 of parts has no report' });
   expect(await (await ask('2/report?format=html')).json()).toMatchObject({ code: 'NOT_FOUND', detail: 'version 2 of parts' });
   expect((await ask('x/report')).status).toBe(400);
+});
+
+describe('of a run', () => {
+  const begin = (id: string) =>
+    insertRun(api.store.db, {
+      id,
+      model,
+      pipeline: null,
+      createdBy: 'test',
+      createdAt: 1,
+      seed: 1,
+      code: { revision: null, digest: null },
+      environment: testEnvironment,
+    });
+  const askRun = async (path: string, headers: Record<string, string> = {}) =>
+    fetch(`${api.server.url}/api/runs/${path}`, { headers: { authorization: `Bearer ${await api.tokenFor('viewer')}`, ...headers } });
+
+  test('a viewer reads what was measured of a version that did not pass, as data and as a page that runs nothing', async () => {
+    const report = exampleReport({ gate: { passed: false, checks: [] } });
+    const artifacts = await keepReport(api.blobs, new TextEncoder().encode(JSON.stringify(report)));
+    await endRun(api.store.db, await begin('r1'), { artifacts }, { status: 'FAILED' }, 2);
+    expect(await (await api.as('viewer'))('getRunReport', { params: { id: 'r1' }, query: {} })).toEqual(JSON.parse(JSON.stringify(report)));
+    for (const response of [await askRun('r1/report?format=html'), await askRun('r1/report', { accept: 'text/html' })]) {
+      expect(response.headers.get('content-security-policy')).toMatch(/^default-src 'none'; style-src 'unsafe-inline'; img-src data:;/);
+      const page = await response.text();
+      expect(page).toMatch(/Run <span class="mono">r1<\/span>; no version was made of it/);
+      expect(page).not.toContain('Manifest');
+    }
+    expect((await fetch(`${api.server.url}/api/runs/r1/report`)).status).toBe(401);
+  });
+
+  test('one that goes on, one that never came to its gate and one that is not there are told apart', async () => {
+    await begin('r2');
+    expect(await (await askRun('r2/report')).json()).toMatchObject({ code: 'NOT_FOUND', detail: 'run r2 has not ended, so there is no report yet' });
+    await endRun(api.store.db, await begin('r3'), {}, { status: 'CANCELLED' }, 2);
+    expect(await (await askRun('r3/report?format=html')).json()).toMatchObject({ code: 'NOT_FOUND', detail: 'run r3 has no report' });
+    expect(await (await askRun('r4/report')).json()).toMatchObject({ code: 'NOT_FOUND', detail: 'run r4' });
+  });
 });
 
 test('a version that differs in its report alone is the same version', async () => {

@@ -57,6 +57,7 @@ export type RunNews = z.infer<typeof runNews>;
 const championModel = 'champion.onnx';
 const championPreprocessing = 'champion-preprocessing.json';
 const reportFile = 'report.json';
+const versionReportFile = 'version-report.json';
 const runResult = z.object({ report: runReport, metric: z.nullable(z.number()), comparedBy: z.nullable(metricName) });
 
 export interface RunResult {
@@ -65,6 +66,7 @@ export interface RunResult {
   /** What trials are compared by, once the data is known. */
   comparedBy: MetricName | null;
   version: TrainedVersion | undefined;
+  versionReport: Uint8Array | undefined;
 }
 
 const exists = async (file: string): Promise<boolean> => (await stat(file).catch(() => undefined)) !== undefined;
@@ -105,6 +107,7 @@ export async function openPipelineRequest(folder: string, request: PipelineJobRe
 /** The report comes last: with it the folder counts as finished. */
 export async function writeRunResult(folder: string, result: PipelineResult): Promise<void> {
   if (result.version !== undefined) await writeResult(folder, result.version);
+  if (result.versionReport !== undefined) await writeFileDurably(path.join(folder, versionReportFile), result.versionReport);
   const { report, metric = null, comparedBy = null } = result;
   // A figure that could not be measured is no figure.
   const metrics = Object.fromEntries(Object.entries(report.metrics).filter(([, value]) => Number.isFinite(value)));
@@ -116,5 +119,10 @@ export async function readRunResult(folder: string): Promise<RunResult | undefin
   if (!(await exists(file))) return undefined;
   const parsed = runResult.safeParse(JSON.parse(await readFile(file, 'utf8')));
   if (!parsed.success) throw new SerinError('JOB_FAILED', { detail: `the report is malformed: ${z.prettifyError(parsed.error).slice(0, 400)}` });
-  return { ...parsed.data, version: await readResult(folder) };
+  const versionReport = path.join(folder, versionReportFile);
+  return {
+    ...parsed.data,
+    version: await readResult(folder),
+    versionReport: (await exists(versionReport)) ? new Uint8Array(await readFile(versionReport)) : undefined,
+  };
 }

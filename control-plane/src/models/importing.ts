@@ -15,8 +15,10 @@ import type { JobHandler } from '../jobs/handler.ts';
 import { writeImportRequest, type ImportJobRequest } from '../jobs/import-folder.ts';
 import { importParams } from '../jobs/params.ts';
 import { enqueueJob, findJob, type JobRow } from '../jobs/queue.ts';
+import type { RunNews } from '../jobs/run-folder.ts';
 import { missingBlobs } from '../runs/pipelines.ts';
 import { breakRun, endRun, findRunOfJob, insertRun, type RunEnd } from '../runs/record.ts';
+import { keepReport, reportFileOf } from '../runs/report.ts';
 import { models } from '../store/schema.ts';
 import type { Db } from '../store/store.ts';
 import { findVersion, manifestOf } from '../views/models.ts';
@@ -87,11 +89,11 @@ export function createImportJobs(context: PublishContext, settings: TrainingSett
     return order.parse(JSON.parse(Buffer.from(await blobs.read(request)).toString('utf8')));
   }
 
-  async function endImport(tx: Db, job: JobRow, found: Awaited<ReturnType<typeof readResult>>, end: RunEnd): Promise<void> {
+  async function endImport(tx: Db, job: JobRow, news: RunNews, end: RunEnd): Promise<void> {
     const run = await findRunOfJob(tx, job.id);
-    if (run === undefined || found === undefined) return;
+    if (run === undefined) return;
     const log = (await findJob(tx, job.id))?.log ?? job.log;
-    await endRun(tx, run, { metrics: found.metrics, weightDigest: found.weightDigest, gate: plainGate(found) }, { ...end, log }, clock());
+    await endRun(tx, run, news, { ...end, log }, clock());
     changes.tell({ type: 'run', id: run.id });
   }
 
@@ -130,12 +132,13 @@ export function createImportJobs(context: PublishContext, settings: TrainingSett
     async publish(job, folder, { finish }) {
       const version = await readResult(folder);
       if (version === undefined) throw new SerinError('JOB_FAILED', { detail: 'the job left no result' });
-      const { metrics, gate } = version;
-      const error = gate.passed ? undefined : gateError(gate);
+      const { metrics, weightDigest } = version;
+      const news = { metrics, weightDigest, gate: plainGate(version), artifacts: await keepReport(blobs, reportFileOf(version)) };
+      const error = gateError(version.gate, (await findRunOfJob(store.db, job.id))?.id);
       if (error !== undefined) {
         await store.transaction(async (tx) => {
           await finish(tx, { status: 'FAILED', message: error.detail, metrics, error });
-          await endImport(tx, job, version, { status: 'FAILED', error });
+          await endImport(tx, job, news, { status: 'FAILED', error });
         });
         return;
       }
@@ -145,7 +148,7 @@ export function createImportJobs(context: PublishContext, settings: TrainingSett
         { ...version, model: modelName.parse(job.model), gate: plainGate(version), origin: 'pushed', createdBy: job.createdBy, jobId: job.id, note },
         async (tx, row) => {
           await finish(tx, { status: 'SUCCEEDED', message: `version ${row.version} is published`, version: row.version, metrics });
-          await endImport(tx, job, version, { status: 'SUCCEEDED', version: row.version });
+          await endImport(tx, job, news, { status: 'SUCCEEDED', version: row.version });
         },
       );
     },

@@ -13,7 +13,9 @@ import { digestOfInputs, readResult, writeChampion, writeInput, writeRequest, wr
 import { jobParams } from '../jobs/params.ts';
 import type { JobHandler } from '../jobs/handler.ts';
 import { findJob, type JobEnd, type JobRow } from '../jobs/queue.ts';
+import type { RunNews } from '../jobs/run-folder.ts';
 import { breakRun, endRun, findRunOfJob, insertRun, type RunEnd } from '../runs/record.ts';
+import { keepReport, reportFileOf } from '../runs/report.ts';
 import { models } from '../store/schema.ts';
 import type { Db } from '../store/store.ts';
 import { findVersion, manifestOf } from '../views/models.ts';
@@ -102,12 +104,11 @@ export function createTraining(context: PublishContext, settings: TrainingSettin
     });
   }
 
-  async function endTraining(tx: Db, job: JobRow, version: TrainedVersion, end: RunEnd): Promise<void> {
+  async function endTraining(tx: Db, job: JobRow, news: RunNews, end: RunEnd): Promise<void> {
     const run = await findRunOfJob(tx, job.id);
     if (run === undefined) return;
-    const { metrics, weightDigest } = version;
     const log = (await findJob(tx, job.id))?.log ?? job.log;
-    await endRun(tx, run, { metrics, weightDigest, gate: plainGate(version) }, { ...end, log }, clock());
+    await endRun(tx, run, news, { ...end, log }, clock());
     changes.tell({ type: 'run', id: run.id });
   }
 
@@ -138,12 +139,13 @@ export function createTraining(context: PublishContext, settings: TrainingSettin
     async publish(job, folder, { finish }) {
       const version = await readResult(folder);
       if (version === undefined) throw new SerinError('JOB_FAILED', { detail: 'the job left no result' });
-      const { metrics } = version;
-      const error = job.kind === 'spoil' ? undefined : gateError(version.gate);
+      const { metrics, weightDigest } = version;
+      const news = { metrics, weightDigest, gate: plainGate(version), artifacts: await keepReport(blobs, reportFileOf(version)) };
+      const error = job.kind === 'spoil' ? undefined : gateError(version.gate, (await findRunOfJob(store.db, job.id))?.id);
       if (error !== undefined) {
         await store.transaction(async (tx) => {
           await finish(tx, { status: 'FAILED', message: error.detail, metrics, error });
-          await endTraining(tx, job, version, { status: 'FAILED', error });
+          await endTraining(tx, job, news, { status: 'FAILED', error });
         });
         return;
       }
@@ -152,7 +154,7 @@ export function createTraining(context: PublishContext, settings: TrainingSettin
         { ...version, model: modelName.parse(job.model), gate: plainGate(version), origin: originOf(job), createdBy: job.createdBy, jobId: job.id },
         async (tx, row) => {
           await finish(tx, { status: 'SUCCEEDED', message: `version ${row.version} is published`, version: row.version, metrics });
-          await endTraining(tx, job, version, { status: 'SUCCEEDED', version: row.version });
+          await endTraining(tx, job, news, { status: 'SUCCEEDED', version: row.version });
         },
       );
     },
@@ -165,11 +167,16 @@ export function createTraining(context: PublishContext, settings: TrainingSettin
   };
 }
 
-/** The end of a job whose version did not pass. */
-export function gateError({ passed: all, checks }: { passed: boolean; checks: readonly GateCheck[] }): JobEnd['error'] {
+/** The end of a job whose version did not pass, with where the whole report is. */
+export function gateError({ passed: all, checks }: { passed: boolean; checks: readonly GateCheck[] }, run?: string): JobEnd['error'] {
   if (all) return undefined;
   const failed = checks.filter(({ passed, variant }) => !passed && variant === undefined);
-  return { code: 'GATE_FAILED', detail: failed.map(({ words }) => words).join('; '), hint: new SerinError('GATE_FAILED').hint };
+  const { hint } = new SerinError('GATE_FAILED');
+  return {
+    code: 'GATE_FAILED',
+    detail: failed.map(({ words }) => words).join('; '),
+    hint: run === undefined ? hint : `${hint}; all of it: serin run report ${run}`,
+  };
 }
 
 const trainingKind = z.enum(['train', 'retrain', 'spoil']);

@@ -20,6 +20,7 @@ import { findRunRow, viewRun, type RunRow } from '../views/runs.ts';
 import { readChampionVersion } from './champion.ts';
 import { isPartOf, namedPaths } from './pipelines.ts';
 import { breakRun, endRun, growRun } from './record.ts';
+import { keepReport } from './report.ts';
 import { advanceSearch, cancelTrials, lockRun, startedSearch, withSearchStage } from './search.ts';
 
 export interface PipelineJobContext extends PublishContext {
@@ -156,6 +157,8 @@ export function createPipelineJobs(context: PipelineJobContext): JobHandler {
       if (file.search !== undefined && params.parameters === undefined) return beginSearch(loaded, result, wait);
       const report = shownWith(result.report, run);
       const { metrics } = report;
+      // Its place in the record is that of the stage that made it.
+      await keepReport(blobs, result.versionReport);
       const end = async (tx: Db, row: Parameters<typeof endRun>[3], words: Parameters<typeof finish>[1]): Promise<void> => {
         await finish(tx, words);
         await endRun(tx, run, report, { ...row, log: await logOf(tx, job) }, clock());
@@ -168,7 +171,7 @@ export function createPipelineJobs(context: PipelineJobContext): JobHandler {
         await store.transaction((tx) => end(tx, { status: 'SUCCEEDED', verdict }, { status: 'SUCCEEDED', message, metrics }));
       } else if (result.version === undefined || report.gate?.passed === false) {
         const fault = new SerinError('JOB_FAILED', { detail: 'the run ended without a version' });
-        const error = gateError(report.gate ?? { passed: true, checks: [] }) ?? { code: fault.code, detail: fault.detail ?? '', hint: fault.hint };
+        const error = gateError(report.gate ?? { passed: true, checks: [] }, run.id) ?? { code: fault.code, detail: fault.detail ?? '', hint: fault.hint };
         await store.transaction((tx) => end(tx, { status: 'FAILED', error }, { status: 'FAILED', message: error.detail, metrics, error }));
       } else {
         const { version } = result;

@@ -9,12 +9,10 @@ import { variantSection } from './sections-variants.ts';
 import { costSection, robustnessSection, sliceSection } from './sections-weaknesses.ts';
 import { style } from './style.ts';
 
-/** Which signed version the report is about, where that is known. */
-export interface ReportSubject {
-  readonly version: number;
-  readonly manifest: string;
-  readonly signedBy: string;
-}
+/** What the report is about, where that is known: a signed version, or a run, whatever became of it. */
+export type ReportSubject =
+  | { readonly version: number; readonly manifest: string; readonly signedBy: string }
+  | { readonly run: string; readonly version: number | null };
 
 const taskNames: Readonly<Record<Report['task'], string>> = {
   'image-classification': 'classifies pictures',
@@ -26,7 +24,7 @@ const taskNames: Readonly<Record<Report['task'], string>> = {
 
 /** One page that needs nothing else: no script, no font, no picture from elsewhere. The same report gives the same bytes. */
 export function renderReport(report: Report, subject?: ReportSubject): string {
-  const name = `${report.model}${subject === undefined ? '' : ` version ${subject.version}`}`;
+  const name = `${report.model}${subject === undefined || subject.version === null ? '' : ` version ${subject.version}`}`;
   const sections = [
     gateSection,
     performanceSection,
@@ -41,7 +39,7 @@ export function renderReport(report: Report, subject?: ReportSubject): string {
   ];
   const body = html`<main>
     ${heading(report, name, subject)}${verdictOf(report)}${tilesOf(report)}${sections.map((section) => section(report))}
-    <footer>Made by Serin from the report that lies in the version.</footer>
+    <footer>Made by Serin from the report that ${subject !== undefined && 'run' in subject ? 'the run has kept' : 'lies in the version'}.</footer>
   </main>`;
   const page = html`<!doctype html>
     <html lang="en">
@@ -69,12 +67,13 @@ const heading = ({ task, description, labels }: Report, name: string, subject: R
       ${sentence(taskNames[task])}${labels.length === 0 ? '' : `: ${labels.length > 12 ? plural(labels.length, 'class', 'classes') : labels.join(', ')}`}.
       ${description ?? ''}
     </p>
-    ${
-      subject === undefined
-        ? null
-        : html`<p class="note">Manifest <span class="mono">${subject.manifest}</span>, signed by key <span class="mono">${subject.signedBy}</span></p>`
-    }
+    ${subject === undefined ? null : originOf(subject)}
   </header>`;
+
+const originOf = (subject: ReportSubject): Markup =>
+  'run' in subject
+    ? html`<p class="note">Run <span class="mono">${subject.run}</span>${subject.version === null && '; no version was made of it'}</p>`
+    : html`<p class="note">Manifest <span class="mono">${subject.manifest}</span>, signed by key <span class="mono">${subject.signedBy}</span></p>`;
 
 function verdictOf({ gate: { passed, checks } }: Report): Markup {
   const failed = checks.filter((check) => !check.passed && check.variant === undefined);

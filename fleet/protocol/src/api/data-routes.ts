@@ -1,6 +1,7 @@
 import { z } from 'zod/mini';
 import { digest, modelName } from '../ids.ts';
 import { pipelineFile } from '../pipeline.ts';
+import { report } from '../bundle/report.ts';
 import { dataset, datasetName, datasetVersion, datasetVersionDetail, dataSpec, inputFile, inputFilesMax, source, sourceSettings } from './datasets.ts';
 import { job } from './resources.ts';
 import { environmentReport, pipeline, run, runComparison, runDetail } from './runs.ts';
@@ -168,6 +169,16 @@ export const dataRoutes = {
     reply: z.object({ items: z.array(run) }),
   },
   getRun: { method: 'GET', path: '/api/runs/:id', access: 'viewer', summary: 'One run, whole', params: byId, reply: runDetail },
+  /** The page itself with `format=html`, or where a browser asks for one. */
+  getRunReport: {
+    method: 'GET',
+    path: '/api/runs/:id/report',
+    access: 'viewer',
+    summary: 'What was measured before the gate judged, whether it passed or not; with format=html as a page',
+    params: byId,
+    query: z.object({ format: z.optional(z.enum(['json', 'html'])) }),
+    reply: report,
+  },
   compareRuns: {
     method: 'GET',
     path: '/api/runs/:id/against/:other',

@@ -1,5 +1,5 @@
 import { z } from 'zod/mini';
-import { environment, estimate, parameterValue, series } from '../api/runs.ts';
+import { environment, estimate, parameterValue, series, type RunDetail } from '../api/runs.ts';
 import { count, digest, modelName, versionNumber } from '../ids.ts';
 import { gateVerdict } from './gate.ts';
 import { manifest, variant } from './manifest.ts';
@@ -207,3 +207,7 @@ export const report = z.object({
   assumptions: z.array(words).check(z.maxLength(64)),
 });
 export type Report = z.infer<typeof report>;
+
+/** Where a run that came to its gate keeps its report, once it is over. Pipelines name the stage that leaves it. */
+export const reportArtifact = ({ status, artifacts }: Pick<RunDetail, 'status' | 'artifacts'>): RunDetail['artifacts'][number] | undefined =>
+  status === 'RUNNING' ? undefined : artifacts.find(({ name: file }) => file === reportPath || file === `package/${reportPath}`);
