@@ -1,3 +1,4 @@
+import { valueOn } from '../evaluate/measure.ts';
 import { judgeInLights } from '../examples/bin-picking/figures.ts';
 import { learn, usualCourse } from '../examples/bin-picking/learn.ts';
 import { createNetwork } from '../examples/bin-picking/network.ts';
@@ -44,7 +45,8 @@ async function measureDigits(quick: boolean): Promise<Part> {
   const epochs = quick ? 3 : usualEpochs;
   const run = await timed(() => digitsOf(epochs, threads));
   const { test } = await loadDigits();
-  const { accuracy, ece } = await judgeDigits(run.result.model, test, threads);
+  const judged = await judgeDigits(run.result.model, test, threads);
+  const [accuracy, ece] = [valueOn(judged, 'accuracy'), valueOn(judged, 'ece')];
   return {
     table: [
       ['digits', `${epochs} epochs, ${test.count} other digits`],

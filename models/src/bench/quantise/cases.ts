@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 
 import { seededRandom, type Random } from '@serin/inference/random';
 
+import { valueOn } from '../../evaluate/measure.ts';
 import { renderBins } from '../../examples/bin-picking/data.ts';
 import { learn } from '../../examples/bin-picking/learn.ts';
 import { createNetwork, frameInput } from '../../examples/bin-picking/network.ts';
@@ -69,7 +70,7 @@ async function openDigits({ quick, calibrationImages, heldOutImages }: CaseOptio
     model,
     calibration: some(train, calibrationImages),
     heldOut: some(test, heldOutImages),
-    task: { metric: 'accuracy', judge: async (one) => ({ accuracy: (await judgeDigits(one, test, threads)).accuracy }) },
+    task: { metric: 'accuracy', judge: async (one) => ({ accuracy: valueOn(await judgeDigits(one, test, threads), 'accuracy') }) },
   };
 }
 

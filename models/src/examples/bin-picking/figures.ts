@@ -3,13 +3,10 @@ import { seededRandom } from '@serin/inference/random';
 
 import type { DetectionEvaluation } from '../../evaluate/detection.ts';
 import type { Model } from '../../onnx/graph.ts';
-import { writeModel } from '../../onnx/model-file.ts';
 import { openSession } from '../../onnx/session.ts';
-import { quantise } from '../../quantise/quantise.ts';
 import { renderBins, type BinSample } from './data.ts';
-import { frameInput } from './network.ts';
-import { withPeakPicking } from './peaks.ts';
-import { framesTensor, judgeModel } from './predict.ts';
+import { judgeModel } from './predict.ts';
+import { deploy, type Deployed } from './variants.ts';
 
 export interface LightFigures {
   readonly form: 'float' | '8 bits';
@@ -17,13 +14,15 @@ export interface LightFigures {
   readonly evaluation: DetectionEvaluation;
 }
 
-const calibrationFrames = 64;
+const forms = { fp32: 'float', u8s8: '8 bits' } as const;
+const [calibrationFrames, unseenFrames] = [64, 128];
 
-/** Judges a network, float and quantised, on scenes and lights it has not learnt; `frames` of each. */
-export async function judgeInLights(model: Model, frames: number, threads: number): Promise<{ figures: LightFigures[]; quantised: Model }> {
+/** Judges a network as it is deployed, float and in 8 bits, on scenes and lights it has not learnt; `frames` of each. */
+export async function judgeInLights(model: Model, frames: number, threads: number): Promise<{ figures: LightFigures[]; deployed: Deployed }> {
   const random = seededRandom('judge');
-  const calibration = framesTensor(renderBins(random.fork('calibration'), 'any', calibrationFrames));
-  const { model: quantised } = await quantise(model, { batches: [{ [frameInput]: calibration }], threads });
+  const unseen = renderBins(random.fork('unseen'), 'any', unseenFrames);
+  const calibration = renderBins(random.fork('calibration'), 'any', calibrationFrames);
+  const deployed = await deploy({ model, calibration, unseen, choosing: unseen, seed: 1 }, { threads });
   const each = Math.ceil(frames / heldOutLights.length);
   const sets: Record<string, BinSample[]> = {
     'the design light': renderBins(random.fork('design'), designLight, frames),
@@ -31,15 +30,15 @@ export async function judgeInLights(model: Model, frames: number, threads: numbe
     'lights not learnt': heldOutLights.flatMap((light, index) => renderBins(random.fork(`held out ${index}`), light, each)),
   };
   const figures: LightFigures[] = [];
-  for (const [form, one] of [
-    ['float', model],
-    ['8 bits', quantised],
-  ] as const) {
-    const session = await openSession(writeModel(withPeakPicking(one)), { threads });
-    for (const [light, set] of Object.entries(sets)) figures.push({ form, light, evaluation: await judgeModel(session, set) });
-    void session.release();
+  for (const variant of ['fp32', 'u8s8'] as const) {
+    const bytes = deployed.variants.files.get(variant);
+    // It was no faster here.
+    if (bytes === undefined) continue;
+    const session = await openSession(bytes, { threads });
+    for (const [light, set] of Object.entries(sets)) figures.push({ form: forms[variant], light, evaluation: await judgeModel(session, set) });
+    await session.release();
   }
-  return { figures, quantised };
+  return { figures, deployed };
 }
 
 /** The figures of an evaluation in a line. */

@@ -5,7 +5,6 @@ import { readExampleArguments, showProgress, type ExampleContext } from '../comm
 import { describeEvaluation, judgeInLights } from './figures.ts';
 import { learn, usualCourse } from './learn.ts';
 import { createNetwork } from './network.ts';
-import { withPeakPicking } from './peaks.ts';
 
 export const description = 'parts in a bin, synthetic ones: finds their kind, place and angle in any light, trained from scratch in minutes';
 
@@ -26,9 +25,11 @@ export async function run(args: readonly string[], { say, signal }: ExampleConte
     onProgress: showProgress(say),
   });
   say(`trained in ${((performance.now() - began) / 1000).toFixed(0)} s, rendering included`);
-  const { figures, quantised } = await judgeInLights(model, judged, threads);
+  const { figures, deployed } = await judgeInLights(model, judged, threads);
   for (const { form, light, evaluation } of figures) say(`${form}, ${light}: ${describeEvaluation(evaluation)}`);
+  const { files, made } = deployed.variants;
+  for (const { leftOut } of made) if (leftOut !== undefined) say(leftOut);
   if (out === undefined) return;
-  await writeFile(out, writeModel(withPeakPicking(quantised)));
+  await writeFile(out, files.get('u8s8') ?? writeModel(deployed.model));
   say(`wrote ${out}`);
 }

@@ -1,11 +1,15 @@
 import { writeFile } from 'node:fs/promises';
+import { seededRandom } from '@serin/inference/random';
 
-import { writeModel } from '../../onnx/model-file.ts';
+import { measure, valueOn } from '../../evaluate/measure.ts';
+import { readModel, writeModel } from '../../onnx/model-file.ts';
 import { readExampleArguments, showProgress, type ExampleContext } from '../command.ts';
 import { loadDigits } from './data.ts';
-import { judgeDigits, trainDigits, usualEpochs } from './train.ts';
+import { judgeDigits, quantiseDigits, trainDigits, usualEpochs } from './train.ts';
 
 export const description = 'handwritten digits, real ones: a small convolutional network, trained in well under a minute';
+
+const repeats = 300;
 
 export async function run(args: readonly string[], { say, signal }: ExampleContext): Promise<void> {
   const { seed, epochs, threads, out, checkpoint } = readExampleArguments(args, usualEpochs);
@@ -22,9 +26,24 @@ export async function run(args: readonly string[], { say, signal }: ExampleConte
     ...(checkpoint === undefined ? {} : { checkpoint: { folder: checkpoint } }),
     onProgress: showProgress(say),
   });
-  const { accuracy, ece } = await judgeDigits(model, test, threads);
   say(`trained in ${((performance.now() - began) / 1000).toFixed(0)} s`);
-  say(`${(100 * accuracy).toFixed(2)} % of the test digits are right; confidence is off by ${(100 * ece).toFixed(1)} points on average`);
+  const measured = await measure(await judgeDigits(model, test, threads), { random: seededRandom(seed).fork('intervals'), repeats });
+  const percentOf = (name: string): string => {
+    const { value, low, high } = measured.metrics.find((metric) => metric.name === name)?.estimate ?? { value: NaN, low: NaN, high: NaN };
+    return `${(100 * value).toFixed(2)} % (${(100 * low).toFixed(2)} to ${(100 * high).toFixed(2)})`;
+  };
+  say(`right are ${percentOf('accuracy')} of the test digits; confidence is off by ${percentOf('ece')} on average`);
+  const { files, made } = await quantiseDigits(model, train, seed, threads);
+  for (const { variant, bytes, time, leftOut } of made) {
+    const file = files.get(variant);
+    if (file === undefined) {
+      say(leftOut ?? `there is no ${variant}`);
+      continue;
+    }
+    const right = valueOn(await judgeDigits(readModel(file), test, threads), 'accuracy');
+    const faster = time === undefined ? '' : `, ${(1 / time.value).toFixed(2)} times as fast`;
+    say(`${variant}: ${bytes} bytes, ${(100 * right).toFixed(2)} % right${faster}`);
+  }
   say(`weights ${digest}`);
   if (out !== undefined) {
     await writeFile(out, writeModel(model));
