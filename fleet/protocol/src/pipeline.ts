@@ -108,12 +108,12 @@ export type MetricName = z.infer<typeof metricName>;
 
 /** What is tried, one after the other, where 8 bits cost more than they may. */
 export const recoverySteps = ['exclude', 'bias', 'equalise', 'fine-tune'] as const;
-export const calibrators = ['min-max', 'moving-average', 'percentile', 'entropy', 'mse'] as const;
+export const calibrators = ['auto', 'min-max', 'moving-average', 'percentile', 'entropy', 'mse'] as const;
 
 export const quantiseSettings = z.strictObject({
   /** Made beside float, and kept where they pass the gate. */
   variants: z._default(z.array(z.enum(['fp16', 'u8s8', 'u8u8', 'dyn8', 'w8', 'w4'])).check(z.minLength(1), z.maxLength(6)), ['u8s8', 'u8u8']),
-  calibrator: z._default(z.enum(calibrators), 'mse'),
+  calibrator: z._default(z.enum(calibrators), 'auto'),
   /** Examples whose values set the ranges. */
   samples: z._default(whole(1, 10_000), 128),
   /** Of the metric, as a share of what float reaches. */

@@ -7,17 +7,15 @@ import { createGraphBuilder } from '../onnx/builder.ts';
 import { createModel, floats, type Model, type Tensor } from '../onnx/graph.ts';
 import type { Batch } from './batches.ts';
 import { calibrate, type CalibrationOptions } from './calibrate.ts';
-import { createCalibrator, type CalibratorName } from './calibrators/calibrator.ts';
+import { calibratorNames, createCalibrator, type CalibratorName } from './calibrators/calibrator.ts';
 import { binCount, createHistogram } from './calibrators/histogram.ts';
 import { activationParameters, type ValueRange } from './parameters.ts';
 import { quantise } from './quantise.ts';
 
-const names: CalibratorName[] = ['min-max', 'moving-average', 'percentile', 'entropy', 'mse'];
-
 function rangeBy(name: CalibratorName, parts: readonly Float32Array[], keep = 0.999): ValueRange {
-  const calibrator = createCalibrator(name, keep);
+  const calibrator = createCalibrator(keep, true);
   for (const part of parts) calibrator.add(part, Math.min(...part), Math.max(...part));
-  return calibrator.range();
+  return calibrator.range(name);
 }
 function errorOf(values: Float32Array, range: ValueRange): number {
   const { scale, zeroPoint } = activationParameters(range);
@@ -60,7 +58,7 @@ test('a histogram that grows counts every value once, wherever its batch came', 
 
 test('every range lies inside what was seen', () => {
   fc.assert(
-    fc.property(fc.array(part, { minLength: 1, maxLength: 4 }), fc.constantFrom(...names), (parts, name) => {
+    fc.property(fc.array(part, { minLength: 1, maxLength: 4 }), fc.constantFrom(...calibratorNames), (parts, name) => {
       const all = parts.flatMap((values) => [...values]);
       const { min, max } = rangeBy(name, parts);
       expect(min).toBeGreaterThanOrEqual(Math.min(...all, 0));
@@ -151,7 +149,7 @@ test('batches that do not fit are refused with what the model takes', async () =
 test('progress is told, and a cancelled calibration ends', async () => {
   const batches = Array.from({ length: 5 }, (_, index) => batch(normals(index, 40)));
   const fractions: number[] = [];
-  await quantise(twoDense(), { batches, eager: true, onProgress: (fraction) => fractions.push(fraction) });
+  await quantise(twoDense(), { batches, eager: true, calibrator: 'mse', onProgress: (fraction) => fractions.push(fraction) });
   expect(fractions).toEqual([0, 0.2, 0.4, 0.6, 0.8, 1]);
   const controller = new AbortController();
   const cancelled = quantise(twoDense(), { batches, eager: true, signal: controller.signal, onProgress: (fraction) => fraction > 0.5 && controller.abort() });
@@ -169,4 +167,19 @@ test('a value that is always the same is no obstacle, but is told', async () => 
   const { report, model: small } = await quantise({ ...model, graph: dead }, { batches: [batch([1, 2, 3, 4])], eager: true });
   expect(report.warnings).toEqual([expect.stringContaining('hidden')]);
   expect(small.graph.nodes.length).toBeGreaterThan(4);
+});
+
+test('left to itself it takes the ranges that bring batches it did not learn from nearest to float, and says so', async () => {
+  const model = twoDense();
+  const batches = Array.from({ length: 8 }, (_, index) => batch(normals(20 + index, 400).map((value) => value ** 5)));
+  const { calibrator, ranges, report } = await quantise(model, { batches, eager: true });
+  const decibels = new Map([...(report.calibration ?? '').matchAll(/([a-z-]+) (-?[\d.]+) dB/g)].map(([, name = '', value]) => [name, Number(value)]));
+  expect([...decibels.keys()].toSorted()).toEqual(calibratorNames.toSorted());
+  expect(decibels.get(calibrator)).toBe(Math.max(...decibels.values()));
+  expect(Math.min(...decibels.values())).toBeLessThan(Math.max(...decibels.values()));
+  expect(report.calibration).toContain('on 100 examples');
+  const learntFrom = batches.filter((_, index) => index !== 3);
+  expect((await quantise(model, { batches: learntFrom, eager: true, calibrator })).ranges).toEqual(ranges);
+  // With one batch there is no other to choose on.
+  expect((await quantise(model, { batches: batches.slice(0, 1), eager: true })).report.calibration).toContain('on 100 examples');
 });

@@ -2,6 +2,9 @@ import { elementCount, type Model } from '../onnx/graph.ts';
 import { throwIfCancelled } from '../train/cancellation.ts';
 import { checkBatch, dimensionsOf } from './batches.ts';
 import { calibrate, type CalibrationOptions } from './calibrate.ts';
+import type { CalibratorName } from './calibrators/calibrator.ts';
+import { chooseCalibrator } from './choose-calibrator.ts';
+import { rangeSources } from './known-ranges.ts';
 import type { ValueRange, WeightBits } from './parameters.ts';
 import { planQuantising, reportPlan, type Plan, type PlanOptions } from './plan.ts';
 import { prepare } from './prepare.ts';
@@ -27,6 +30,8 @@ export interface Quantised {
   /** The float graph it was made from; names in the report and the ranges are its. */
   readonly prepared: Model;
   readonly ranges: ReadonlyMap<string, ValueRange>;
+  /** What chose the ranges. */
+  readonly calibrator: CalibratorName;
   readonly report: QuantiseReport;
 }
 
@@ -41,15 +46,33 @@ export async function quantise(model: Model, options: QuantiseOptions): Promise<
   if (first !== undefined) checkBatch(prepared.graph.inputs, first, 0);
   const dimensions = dimensionsOf(prepared.graph.inputs, first);
 
-  const draft = planQuantising(prepared, { ...options, dimensions, ranges: undefined });
-  const missing = [...draft.values].filter((name) => options.ranges?.has(name) !== true);
-  const sizes = new Map(missing.map((name) => [name, elementCount(draft.facts.type(name)?.dims ?? [])]));
-  const measured = missing.length === 0 ? [] : await calibrate(prepared, { ...options, values: sizes });
-  const ranges = new Map([...(options.ranges ?? []), ...measured]);
-  const plan = planQuantising(prepared, { ...options, dimensions, ranges });
+  const plan = (ranges?: ReadonlyMap<string, ValueRange>): Plan => planQuantising(prepared, { ...options, dimensions, ranges });
+  const draft = plan();
+  const sources = rangeSources(prepared.graph, draft.values, draft.facts);
+  const sizes = new Map<string, number>();
+  for (const [name, source] of sources) {
+    if (options.ranges?.has(name) !== true && typeof source === 'string') sizes.set(source, elementCount(draft.facts.type(source)?.dims ?? []));
+  }
+  const calibration = sizes.size === 0 ? undefined : await calibrate(prepared, { ...options, values: sizes });
+  const rangesBy = (calibrator: CalibratorName): Map<string, ValueRange> => {
+    const measured = calibration?.ranges(calibrator);
+    const known = [...sources].map(([name, source]) => [name, options.ranges?.get(name) ?? (typeof source === 'string' ? measured?.get(source) : source)]);
+    return new Map([...(options.ranges ?? []), ...(known as [string, ValueRange][])]);
+  };
   const form: WeightForm = { type: weightType, bits: weightType === 'uint8' ? 8 : weightBits };
-  const graph = writeQuantised(prepared.graph, plan, ranges, form);
-  return { model: { ...prepared, graph }, prepared, ranges, report: reportPlan(plan, warningsOf(plan, ranges)) };
+  const write = (calibrator: CalibratorName): Omit<Quantised, 'report'> & { readonly plan: Plan } => {
+    const ranges = rangesBy(calibrator);
+    const decided = plan(ranges);
+    return { plan: decided, model: { ...prepared, graph: writeQuantised(prepared.graph, decided, ranges, form) }, prepared, ranges, calibrator };
+  };
+  const wanted = options.calibrator ?? 'auto';
+  const choice =
+    wanted !== 'auto' || calibration === undefined
+      ? undefined
+      : await chooseCalibrator({ ...options, prepared, batches: calibration.judging, write: (calibrator) => write(calibrator).model });
+  const { plan: last, ...quantised } = write(choice?.calibrator ?? (wanted === 'auto' ? 'mse' : wanted));
+  const report = reportPlan(last, warningsOf(last, quantised.ranges));
+  return { ...quantised, report: choice === undefined ? report : { ...report, calibration: choice.words } };
 }
 
 function firstOf<Item>(items: Iterable<Item>): Item[] {

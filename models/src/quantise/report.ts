@@ -34,4 +34,6 @@ export interface QuantiseReport {
   readonly absorbed: readonly string[];
   readonly left: readonly LeftInFloat[];
   readonly warnings: readonly string[];
+  /** Which calibrator was chosen, and by what. */
+  readonly calibration?: string;
 }

@@ -52,7 +52,9 @@ export async function recover(options: RecoverOptions): Promise<Recovered> {
   report(0, 0, 'quantising');
   const bench = await openWorkbench(options);
   let best = await bench.build({ float: bench.float, exclude: new Set(), biases: false, learnt: undefined });
-  const path: RecoveryStep[] = [entry('plain', best, true, `${countText(bench, best)} in 8 bits, ${budget.words(best)}`)];
+  const { calibration } = best.quantised.report;
+  const ranges = calibration === undefined ? '' : `, ${calibration}`;
+  const path: RecoveryStep[] = [entry('plain', best, true, `${countText(bench, best)} in 8 bits${ranges}, ${budget.words(best)}`)];
 
   let outdated = false;
   for (const [index, step] of steps.entries()) {

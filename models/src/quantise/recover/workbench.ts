@@ -3,7 +3,6 @@ import { summariseModel } from '../../onnx/summary.ts';
 import { throwIfCancelled } from '../../train/cancellation.ts';
 import { dimensionsOf, type Batch } from '../batches.ts';
 import { findInputStage } from '../input-stage.ts';
-import type { ValueRange } from '../parameters.ts';
 import { prepare } from '../prepare.ts';
 import { quantise, type Quantised, type QuantiseOptions } from '../quantise.ts';
 import { correctBiases } from './bias-correction.ts';
@@ -68,15 +67,14 @@ export async function openWorkbench(options: WorkbenchOptions): Promise<Workbenc
   const sketch = await referenceOf(float, firstBatches(batches, sketchExamplesMax), running);
   const all = firstBatches(batches, trainingExamplesMax);
   const rest = all.slice(reference.batches.length);
-  const measured = new WeakMap<Model, ReadonlyMap<string, ValueRange>>();
+  const measured = new WeakMap<Model, Pick<Quantised, 'ranges' | 'calibrator'>>();
   const { flops, shares } = workOf(float, reference.batches[0]);
 
   const form = async (from: Model, exclude: ReadonlySet<string>, eager: boolean): Promise<Quantised> => {
     throwIfCancelled(signal);
-    const ranges = measured.get(from);
     const { onProgress: _, ...rest } = options;
-    const quantised = await quantise(from, { ...rest, exclude, eager, prepared: true, ...(ranges === undefined ? {} : { ranges }) });
-    measured.set(from, quantised.ranges);
+    const quantised = await quantise(from, { ...rest, ...measured.get(from), exclude, eager, prepared: true });
+    measured.set(from, quantised);
     return quantised;
   };
 
