@@ -182,7 +182,7 @@ test('a gate that fails is told with its numbers and by the exit code; a file th
   answers.getRun = () => exampleRun({ status: 'FAILED', version: null, gate, error });
   answers.getJob = () => exampleJob({ kind: 'pipeline' });
   const failed = await serin(['pipeline', 'run', await pipelineFile()]);
-  expect(failed).toMatchObject({ code: 5, err: expect.stringContaining('NO   auc is 0.5') });
+  expect(failed).toMatchObject({ code: 5, err: expect.stringContaining('NO   auc is 0.5\nThe whole report: serin run report run-1 --html report.html') });
   expect((await serin(['pipeline', 'run', await pipelineFile(), '--no-wait'])).code).toBe(0);
   const calls = server.calls.length;
   const wrong = await serin(['pipeline', 'run', await pipelineFile({ train: { kind: 'trees', leafs: 3 }, gates: {} })]);

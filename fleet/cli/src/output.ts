@@ -81,4 +81,6 @@ export function formatBytes(bytes: number): string {
   return bytes < 1_000_000 ? `${(bytes / 1000).toFixed(1)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`;
 }
 
+export const figure = (value: number | null | undefined): string => (value === null || value === undefined ? '-' : String(Number(value.toPrecision(4))));
+
 export const formatShare = (share: number | null): string => (share === null ? '-' : `${(share * 100).toFixed(1)} %`);

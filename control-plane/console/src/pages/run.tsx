@@ -1,7 +1,8 @@
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
-import { Check, ChevronRight, CircleCheck, CircleX, GitCompareArrows, Repeat, X } from 'lucide-react';
+import { Check, ChevronRight, CircleCheck, CircleX, ExternalLink, GitCompareArrows, Repeat, X } from 'lucide-react';
 import type { RunDetail } from '@serin/protocol/api/runs';
+import { reportArtifact } from '@serin/protocol/bundle/report';
 import { errorCatalogue, isErrorCode } from '@serin/protocol/errors';
 import { BarList } from '../charts/bar-list.tsx';
 import { LineChart } from '../charts/line-chart.tsx';
@@ -361,6 +362,12 @@ function Gate({ run }: { run: RunDetail }) {
   return (
     <Panel aria-labelledby="gate" className="max-lg:order-first">
       <PanelHead id="gate" title={gate === null ? 'Gate' : gate.passed ? 'Gate: passed' : 'Gate: not passed'}>
+        {reportArtifact(run) !== undefined && (
+          <a href={`/api/runs/${run.id}/report?format=html`} target="_blank" rel="noopener" className={buttonClass('plain', true)}>
+            Report
+            <ExternalLink className="size-3.5 text-ink-2" aria-label="opens in a new tab" />
+          </a>
+        )}
         {version !== null && (
           <Link to="/models" search={{ model, version }} className={buttonClass('primary', true)}>
             {model} v{version}

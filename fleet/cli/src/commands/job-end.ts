@@ -20,13 +20,22 @@ export const exitCodeOfFault = (code: string | undefined): ExitCode =>
 export const jobLine = ({ status, fraction, stage, message, error }: Job): string =>
   printable(`${status} ${Math.round(fraction * 100)} % ${stage} ${error === null ? message : ''}`).trimEnd();
 
+/** Within one stage; what comes next is told at once. */
+const toldEveryMs = 5000;
+
 /** Tells how a job goes until it ends; undefined when the time is up. */
 export function followJob({ api, world, say }: Session, jobId: string, timeoutMs: number): Promise<Job | undefined> {
+  const told = { stage: '', atMs: -Infinity };
   return watch(world, {
     ask: () => api('getJob', { params: { id: jobId } }),
     isDone: isFinished,
     marker: (job) => `${job.status} ${job.stage} ${job.message}`,
-    onChange: (job) => say(jobLine(job)),
+    onChange(job) {
+      const stage = `${job.status} ${job.stage}`;
+      if (stage === told.stage && world.nowMs() - told.atMs < toldEveryMs) return;
+      Object.assign(told, { stage, atMs: world.nowMs() });
+      say(jobLine(job));
+    },
     timeoutMs,
     hint: goesOn(jobId),
   });

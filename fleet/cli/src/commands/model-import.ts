@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import type { Job } from '@serin/protocol/api/resources';
 import { readImportSpec, type ImportSpec } from '@serin/protocol/import-spec';
 import { SerinError } from '@serin/protocol/errors';
 import type { ModelName } from '@serin/protocol/ids';
@@ -8,6 +9,8 @@ import type { Session } from '../command.ts';
 import { exitCodes, unreadable, type ExitCode } from '../exit-codes.ts';
 import { hashFiles, inputsOf, listFiles, sendFiles } from '../send-files.ts';
 import { exitCodeOfFault, followJob, goesOn, sayFault } from './job-end.ts';
+import { reportFields, sayChecks } from './report-summary.ts';
+import { reportWords } from './run.ts';
 
 export const importArgs = {
   calibrate: {
@@ -45,7 +48,7 @@ async function specOf({ spec, labels }: ImportWishes): Promise<ImportSpec> {
 
 /** Sends a model with its pictures, and tells how its import goes. */
 export async function importModel(wishes: ImportWishes, session: Session): Promise<ExitCode> {
-  const { api, say, link } = session;
+  const { api, say } = session;
   const timeoutMs = readWhole(wishes.timeoutS, '--timeout-s', 1, 31_536_000) * 1000;
   const spec = await specOf(wishes);
   const [file, ...pictures] = await hashFiles(
@@ -75,11 +78,29 @@ export async function importModel(wishes: ImportWishes, session: Session): Promi
     say(`Still under way after ${wishes.timeoutS} s. ${goesOn(job.id)}`);
     return exitCodes.timeout;
   }
-  for (const line of last.log) say(`  ${line}`);
-  sayFault(last.error, session);
-  if (last.status !== 'SUCCEEDED' || last.version === null) return last.status === 'CANCELLED' ? exitCodes.failure : exitCodeOfFault(last.error?.code);
-  say(`Version ${last.version}. What was measured: serin model report ${wishes.model} ${last.version}`);
-  say(`Roll it out: serin rollout start ${wishes.model} ${last.version}`);
-  link('/models');
+  return last.status === 'SUCCEEDED' && last.version !== null ? tellVersion(wishes.model, last.version, session) : tellFailure(last, session);
+}
+
+async function tellVersion(model: ModelName, version: number, { api, showOne, say, link }: Session): Promise<ExitCode> {
+  const report = await api('getVersionReport', { params: { name: model, version: String(version) }, query: {} });
+  showOne({ model, version, report }, () => [['version', version], ...reportFields(report)]);
+  say(`All of it: serin model report ${model} ${version} --html report.html`);
+  say(`Roll it out: serin rollout start ${model} ${version}`);
+  link(`/models?model=${model}&version=${version}`);
   return exitCodes.ok;
+}
+
+/** Of a version that did not pass each check that failed, and where the figures are. */
+async function tellFailure({ id, model, status, error }: Job, session: Session): Promise<ExitCode> {
+  const { api, say, link } = session;
+  const isGate = error?.code === 'GATE_FAILED';
+  const run = isGate ? (await api('listRuns', { query: { model, limit: '100' } })).items.find(({ jobId }) => jobId === id) : undefined;
+  if (run?.gate == null) sayFault(error, session);
+  else {
+    say('The version did not pass its gate:');
+    sayChecks({ passed: false, checks: run.gate.checks.filter(({ passed }) => !passed) }, session);
+    say(reportWords(run.id));
+    link(`/runs/${run.id}`);
+  }
+  return status === 'CANCELLED' ? exitCodes.failure : exitCodeOfFault(error?.code);
 }

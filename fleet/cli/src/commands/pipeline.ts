@@ -10,10 +10,10 @@ import type { PipelineFile } from '@serin/protocol/pipeline';
 import { readValue, readWhole } from '../arguments.ts';
 import { command, localCommand, type Group, type Session } from '../command.ts';
 import { exitCodes, unreadable, UsageError, type ExitCode } from '../exit-codes.ts';
-import { formatAge, type Column } from '../output.ts';
+import { figure, formatAge, type Column } from '../output.ts';
 import { hashFiles, inputsOf, listFiles, sendFiles, type HashedFile } from '../send-files.ts';
 import { goesOn, waitArg, timeoutArg } from './job-end.ts';
-import { endOf, figure, followRun, runFields } from './run.ts';
+import { endOf, followRun, runFields } from './run.ts';
 
 const usualFile = 'pipeline.json';
 const schemaFile = 'pipeline.schema.json';

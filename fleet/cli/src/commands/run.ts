@@ -3,9 +3,10 @@ import { modelName } from '@serin/protocol/ids';
 import { readValue, readWhole } from '../arguments.ts';
 import { command, type Group, type Session } from '../command.ts';
 import { exitCodes, type ExitCode } from '../exit-codes.ts';
-import { formatAge, printable, type Cell, type Column, type Tone } from '../output.ts';
+import { figure, formatAge, printable, type Cell, type Column, type Tone } from '../output.ts';
 import { watch } from '../watch.ts';
 import { exitCodeOfFault, goesOn, waitArg, sayFault, timeoutArg } from './job-end.ts';
+import { htmlArg, sayChecks, showReport } from './report-summary.ts';
 
 const tones: Partial<Record<Run['status'], Tone>> = { SUCCEEDED: 'good', FAILED: 'bad', CANCELLED: 'quiet' };
 function statusOf({ status }: Run): Cell {
@@ -13,7 +14,6 @@ function statusOf({ status }: Run): Cell {
   return { text: status, ...(tone === undefined ? {} : { tone }) };
 }
 
-export const figure = (value: number | null | undefined): string => (value === null || value === undefined ? '-' : String(Number(value.toPrecision(4))));
 const shortDigest = (digest: string | null): string => digest?.slice(0, 12) ?? '-';
 const dataOf = ({ data }: Run): string => {
   if (data === null) return '-';
@@ -80,7 +80,7 @@ export function sayOutcome(run: RunDetail, { say }: Pick<Session, 'say'>): void 
   }
   if (gate === null) return;
   say(`gate ${gate.passed ? 'passed' : 'failed'}`);
-  for (const { passed, words } of gate.checks) say(printable(`  ${passed ? 'yes' : 'NO '}  ${words}`));
+  sayChecks(gate, { say });
 }
 
 const settled = new Set<RunStage['state']>(['done', 'cached', 'failed']);
@@ -114,10 +114,15 @@ export async function followRun(session: Session, id: string, jobId: string, tim
   });
 }
 
+/** Where all of it is that a gate judged by. */
+export const reportWords = (id: string): string => `The whole report: serin run report ${id} --html report.html`;
+
 /** How a run ended, in words and as an exit code. */
 export function endOf(run: RunDetail, session: Session): ExitCode {
   sayOutcome(run, session);
-  sayFault(run.error, session);
+  // What failed at the gate stands above.
+  if (run.error?.code === 'GATE_FAILED' && run.gate !== null) session.say(reportWords(run.id));
+  else sayFault(run.error, session);
   session.showOne(run, runFields);
   session.link(`/runs/${run.id}`);
   if (run.status === 'SUCCEEDED') return run.verdict?.identical === false ? exitCodes.conflict : exitCodes.ok;
@@ -176,6 +181,16 @@ export const runGroup: Group = {
       sayOutcome(run, { say });
       link(`/runs/${run.id}`);
     }),
+    report: command(
+      'What was measured before the gate judged, whether it passed or not, and what it had to reach',
+      { id, ...htmlArg },
+      async ({ id: run, html }, session) => {
+        const params = { id: run };
+        const report = await session.api('getRunReport', { params, query: {} });
+        await showReport(report, html, () => session.page('getRunReport', { params, query: { format: 'html' } }), session);
+        session.link(`/runs/${run}`);
+      },
+    ),
     compare: command(
       'In what two runs differ',
       { id, other: { type: 'positional', required: true, description: 'the other run' } },
