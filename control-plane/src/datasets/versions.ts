@@ -53,7 +53,8 @@ export function specFor(given: DataSpec, latest: DatasetVersionRow | undefined, 
   return { ...latest.spec, ...given };
 }
 
-function checkPaths(files: readonly InputFile[]): void {
+/** Paths below a folder, each once. */
+export function checkPaths(files: readonly InputFile[]): void {
   const seen = new Set<string>();
   const wrong = files.flatMap(({ path }) => {
     const fault = !isSafePath(path) ? `${path} is no path below a folder` : seen.has(path) ? `${path} is there twice` : undefined;

@@ -10,7 +10,7 @@ import { createLog } from '../log.ts';
 import type { Service } from '../service.ts';
 import { jobs } from '../store/schema.ts';
 import { openTestStore, type TestStore } from '../store/testing.ts';
-import { gateError } from '../models/training.ts';
+import { gateError } from '../models/version-job.ts';
 import { readResult, writeRequest, type JobRequest } from './folder.ts';
 import type { JobHandler } from './handler.ts';
 import { attemptsMax, cancelJob, claimJob, endJob, enqueueJob, findJob, type JobRow, type NewJob } from './queue.ts';

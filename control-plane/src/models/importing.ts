@@ -2,28 +2,23 @@ import path from 'node:path';
 import { eq } from 'drizzle-orm';
 import { z } from 'zod/mini';
 import { flatParameters } from '@serin/models/pipeline/engine-text';
-import { isSafePath } from '@serin/models/datasets/manifest';
-import { codeRevision, readEnvironment } from '@serin/models/runs/environment';
 import { inputFile, type InputFile } from '@serin/protocol/api/datasets';
-import { SerinError } from '@serin/protocol/errors';
 import { digest, modelName, type Digest, type ModelName } from '@serin/protocol/ids';
 import { importSpec, type ImportSpec } from '@serin/protocol/import-spec';
 import { recordAudit } from '../audit.ts';
 import { layOut } from '../blobs/lay-out.ts';
-import { readResult } from '../jobs/folder.ts';
+import { checkPaths } from '../datasets/versions.ts';
 import type { JobHandler } from '../jobs/handler.ts';
 import { writeImportRequest, type ImportJobRequest } from '../jobs/import-folder.ts';
 import { importParams } from '../jobs/params.ts';
-import { enqueueJob, findJob, type JobRow } from '../jobs/queue.ts';
-import type { RunNews } from '../jobs/run-folder.ts';
+import { enqueueJob, type JobRow } from '../jobs/queue.ts';
 import { missingBlobs } from '../runs/pipelines.ts';
-import { breakRun, endRun, findRunOfJob, insertRun, type RunEnd } from '../runs/record.ts';
-import { keepReport, reportFileOf } from '../runs/report.ts';
 import { models } from '../store/schema.ts';
 import type { Db } from '../store/store.ts';
 import { findVersion, manifestOf } from '../views/models.ts';
-import { publishVersion, type PublishContext, type VersionRow } from './publish.ts';
-import { gateError, plainGate, threadsOf, type TrainingSettings } from './training.ts';
+import type { PublishContext, VersionRow } from './publish.ts';
+import { threadsOf, type TrainingSettings } from './training.ts';
+import { createVersionJobs, recordVersionRun } from './version-job.ts';
 
 /** Models that were made elsewhere, with what a person says of them and pictures to measure them on. */
 export interface ImportOrder {
@@ -36,23 +31,13 @@ export interface ImportOrder {
 
 const order = z.object({ spec: importSpec, file: inputFile, pictures: z.array(inputFile), note: z.string() });
 
-function checkPictures(pictures: readonly InputFile[]): void {
-  const seen = new Set<string>();
-  const wrong = pictures.flatMap(({ path: name }) => {
-    const fault = !isSafePath(name) ? `${name} is no path below a folder` : seen.has(name) ? `${name} is there twice` : undefined;
-    seen.add(name);
-    return fault ?? [];
-  });
-  if (wrong.length > 0) throw new SerinError('BAD_REQUEST', { detail: wrong.slice(0, 12).join('; ') });
-}
-
 /** Begins an import, or tells which files have to be sent first. */
 export async function startImport(
   { store, blobs, changes, clock }: PublishContext,
   { model, ...rest }: ImportOrder,
   actor: string,
 ): Promise<{ missing: Digest[]; job?: JobRow }> {
-  checkPictures(rest.pictures);
+  checkPaths(rest.pictures);
   const missing = await missingBlobs(blobs, [rest.file, ...rest.pictures]);
   if (missing.length > 0) return { missing };
   const request = await blobs.put(Buffer.from(JSON.stringify(rest)));
@@ -81,7 +66,7 @@ async function serving(db: Db, model: string): Promise<{ row: VersionRow; model:
 }
 
 export function createImportJobs(context: PublishContext, settings: TrainingSettings): JobHandler {
-  const { store, blobs, changes, clock } = context;
+  const { store, blobs } = context;
   const threads = threadsOf(settings);
 
   async function orderOf(job: JobRow): Promise<z.infer<typeof order>> {
@@ -89,15 +74,7 @@ export function createImportJobs(context: PublishContext, settings: TrainingSett
     return order.parse(JSON.parse(Buffer.from(await blobs.read(request)).toString('utf8')));
   }
 
-  async function endImport(tx: Db, job: JobRow, news: RunNews, end: RunEnd): Promise<void> {
-    const run = await findRunOfJob(tx, job.id);
-    if (run === undefined) return;
-    const log = (await findJob(tx, job.id))?.log ?? job.log;
-    await endRun(tx, run, news, { ...end, log }, clock());
-    changes.tell({ type: 'run', id: run.id });
-  }
-
-  return {
+  return createVersionJobs(context, {
     async prepare(job, folder) {
       const { spec, file, pictures } = await orderOf(job);
       const champion = await serving(store.db, job.model);
@@ -113,50 +90,13 @@ export function createImportJobs(context: PublishContext, settings: TrainingSett
         threads,
       };
       await writeImportRequest(folder, request);
-      if ((await findRunOfJob(store.db, job.id)) !== undefined) return;
-      await insertRun(store.db, {
-        model: job.model,
-        pipeline: null,
-        jobId: job.id,
-        createdAt: clock(),
-        createdBy: job.createdBy,
+      await recordVersionRun(context, job, threads, {
         seed: spec.seed,
-        code: { revision: codeRevision(), digest: null },
-        environment: readEnvironment(threads),
         data: { dataset: null, version: null, digest: importParams.parse(job.params).request, rows: pictures.length },
         parameters: { model: file.sha256, ...flatParameters(spec) },
         champion: champion?.row.version ?? null,
       });
     },
-    isFinished: async (folder) => (await readResult(folder).catch(() => undefined)) !== undefined,
-    async publish(job, folder, { finish }) {
-      const version = await readResult(folder);
-      if (version === undefined) throw new SerinError('JOB_FAILED', { detail: 'the job left no result' });
-      const { metrics, weightDigest } = version;
-      const news = { metrics, weightDigest, gate: plainGate(version), artifacts: await keepReport(blobs, reportFileOf(version)) };
-      const error = gateError(version.gate, (await findRunOfJob(store.db, job.id))?.id);
-      if (error !== undefined) {
-        await store.transaction(async (tx) => {
-          await finish(tx, { status: 'FAILED', message: error.detail, metrics, error });
-          await endImport(tx, job, news, { status: 'FAILED', error });
-        });
-        return;
-      }
-      const { note } = await orderOf(job);
-      await publishVersion(
-        context,
-        { ...version, model: modelName.parse(job.model), gate: plainGate(version), origin: 'pushed', createdBy: job.createdBy, jobId: job.id, note },
-        async (tx, row) => {
-          await finish(tx, { status: 'SUCCEEDED', message: `version ${row.version} is published`, version: row.version, metrics });
-          await endImport(tx, job, news, { status: 'SUCCEEDED', version: row.version });
-        },
-      );
-    },
-    async onEnd(tx, job, end) {
-      const run = await findRunOfJob(tx, job.id);
-      if (run === undefined) return;
-      await breakRun(tx, run, end, (await findJob(tx, job.id))?.log ?? job.log, clock());
-      changes.tell({ type: 'run', id: run.id });
-    },
-  };
+    publishAs: async (job) => ({ origin: 'pushed', note: (await orderOf(job)).note }),
+  });
 }

@@ -5,7 +5,8 @@ import { isErrorCode, SerinError } from '@serin/protocol/errors';
 import type { ModelName } from '@serin/protocol/ids';
 import { readResult, writeReady, writeRequest } from '../jobs/folder.ts';
 import { startJobProcess } from '../jobs/process.ts';
-import { plainGate, usualRequest, type TrainingSettings } from './training.ts';
+import { usualRequest, type TrainingSettings } from './training.ts';
+import { plainGate } from './version-job.ts';
 import { publishVersion, type PublishContext, type VersionRow } from './publish.ts';
 
 export interface PushRequest {

@@ -2,25 +2,21 @@ import { availableParallelism } from 'node:os';
 import { eq } from 'drizzle-orm';
 import { z } from 'zod/mini';
 import { designLight } from '@serin/inference/bin-scene/parameters';
-import type { GateCheck } from '@serin/models/evaluate/gate-check';
 import type { TrainedVersion } from '@serin/models/package/version';
-import { codeRevision, readEnvironment } from '@serin/models/runs/environment';
 import { SerinError } from '@serin/protocol/errors';
-import { digest, modelName } from '@serin/protocol/ids';
+import { digest } from '@serin/protocol/ids';
 import type { BundlePart } from '@serin/protocol/bundle/manifest';
 import type { BlobStore } from '../blobs/disk.ts';
-import { digestOfInputs, readResult, writeChampion, writeInput, writeRequest, writeSamples, type JobRequest } from '../jobs/folder.ts';
+import { digestOfInputs, writeChampion, writeInput, writeRequest, writeSamples, type JobRequest } from '../jobs/folder.ts';
 import { jobParams } from '../jobs/params.ts';
 import type { JobHandler } from '../jobs/handler.ts';
-import { findJob, type JobEnd, type JobRow } from '../jobs/queue.ts';
-import type { RunNews } from '../jobs/run-folder.ts';
-import { breakRun, endRun, findRunOfJob, insertRun, type RunEnd } from '../runs/record.ts';
-import { keepReport, reportFileOf } from '../runs/report.ts';
+import type { JobRow } from '../jobs/queue.ts';
 import { models } from '../store/schema.ts';
 import type { Db } from '../store/store.ts';
 import { findVersion, manifestOf } from '../views/models.ts';
 import { labelledSamples } from './labelled.ts';
-import { publishVersion, type PublishContext } from './publish.ts';
+import type { PublishContext } from './publish.ts';
+import { createVersionJobs, recordVersionRun } from './version-job.ts';
 
 export interface TrainingSettings {
   /** Frames of a reference window; live windows are merged to as many. */
@@ -75,44 +71,9 @@ export async function readPublished(db: Db, blobs: BlobStore, model: string, ver
 
 /** Training of the bin picker's detector: what goes into a job's folder, and what becomes of its result. */
 export function createTraining(context: PublishContext, settings: TrainingSettings): JobHandler {
-  const { store, blobs, changes, clock } = context;
+  const { store, blobs } = context;
 
-  /** The record of a training, once its data lies there; another attempt goes on with the same one. */
-  async function recordRun(job: JobRow, folder: string, request: JobRequest, champion: number | null, frames: number): Promise<void> {
-    if ((await findRunOfJob(store.db, job.id)) !== undefined) return;
-    const { seed, baseFrames: base, epochs: rounds, light, framesPerWindow, threads } = request;
-    await insertRun(store.db, {
-      model: job.model,
-      pipeline: null,
-      jobId: job.id,
-      createdAt: clock(),
-      createdBy: job.createdBy,
-      seed,
-      code: { revision: codeRevision(), digest: null },
-      environment: readEnvironment(threads),
-      // Rendered frames follow from the parameters and the seed; the others are what devices sent.
-      data: { dataset: null, version: null, digest: await digestOfInputs(folder), rows: base + frames },
-      parameters: {
-        'train.baseFrames': base,
-        'train.epochs': rounds,
-        'train.framesPerWindow': framesPerWindow,
-        'light.level': light.level,
-        'light.warmth': light.warmth,
-        'light.noise': light.noise,
-      },
-      champion,
-    });
-  }
-
-  async function endTraining(tx: Db, job: JobRow, news: RunNews, end: RunEnd): Promise<void> {
-    const run = await findRunOfJob(tx, job.id);
-    if (run === undefined) return;
-    const log = (await findJob(tx, job.id))?.log ?? job.log;
-    await endRun(tx, run, news, { ...end, log }, clock());
-    changes.tell({ type: 'run', id: run.id });
-  }
-
-  return {
+  return createVersionJobs(context, {
     async prepare(job, folder) {
       const params = jobParams.parse(job.params);
       const usual = { ...usualRequest(settings), kind: trainingKind.parse(job.kind), model: job.model, seed: params.seed };
@@ -133,54 +94,26 @@ export function createTraining(context: PublishContext, settings: TrainingSettin
       // What most devices run; a version whose 8 bits lost too much has float alone.
       const file = models.find(({ variant }) => variant === 'u8s8') ?? models.find(({ variant }) => variant === 'fp32');
       if (file !== undefined) await writeChampion(folder, await blobs.read(digest.parse(file.sha256)));
-      await recordRun(job, folder, request, champion?.version ?? null, written);
-    },
-    isFinished: async (folder) => (await readResult(folder).catch(() => undefined)) !== undefined,
-    async publish(job, folder, { finish }) {
-      const version = await readResult(folder);
-      if (version === undefined) throw new SerinError('JOB_FAILED', { detail: 'the job left no result' });
-      const { metrics, weightDigest } = version;
-      const news = { metrics, weightDigest, gate: plainGate(version), artifacts: await keepReport(blobs, reportFileOf(version)) };
-      const error = job.kind === 'spoil' ? undefined : gateError(version.gate, (await findRunOfJob(store.db, job.id))?.id);
-      if (error !== undefined) {
-        await store.transaction(async (tx) => {
-          await finish(tx, { status: 'FAILED', message: error.detail, metrics, error });
-          await endTraining(tx, job, news, { status: 'FAILED', error });
-        });
-        return;
-      }
-      await publishVersion(
-        context,
-        { ...version, model: modelName.parse(job.model), gate: plainGate(version), origin: originOf(job), createdBy: job.createdBy, jobId: job.id },
-        async (tx, row) => {
-          await finish(tx, { status: 'SUCCEEDED', message: `version ${row.version} is published`, version: row.version, metrics });
-          await endTraining(tx, job, news, { status: 'SUCCEEDED', version: row.version });
+      const { seed, baseFrames: base, epochs: rounds, light, framesPerWindow, threads } = request;
+      await recordVersionRun(context, job, threads, {
+        seed,
+        // Rendered frames follow from the parameters and the seed; the others are what devices sent.
+        data: { dataset: null, version: null, digest: await digestOfInputs(folder), rows: base + written },
+        parameters: {
+          'train.baseFrames': base,
+          'train.epochs': rounds,
+          'train.framesPerWindow': framesPerWindow,
+          'light.level': light.level,
+          'light.warmth': light.warmth,
+          'light.noise': light.noise,
         },
-      );
+        champion: champion?.version ?? null,
+      });
     },
-    async onEnd(tx, job, end) {
-      const run = await findRunOfJob(tx, job.id);
-      if (run === undefined) return;
-      await breakRun(tx, run, end, (await findJob(tx, job.id))?.log ?? job.log, clock());
-      changes.tell({ type: 'run', id: run.id });
-    },
-  };
-}
-
-/** The end of a job whose version did not pass, with where the whole report is. */
-export function gateError({ passed: all, checks }: { passed: boolean; checks: readonly GateCheck[] }, run?: string): JobEnd['error'] {
-  if (all) return undefined;
-  const failed = checks.filter(({ passed, variant }) => !passed && variant === undefined);
-  const { hint } = new SerinError('GATE_FAILED');
-  return {
-    code: 'GATE_FAILED',
-    detail: failed.map(({ words }) => words).join('; '),
-    hint: run === undefined ? hint : `${hint}; all of it: serin run report ${run}`,
-  };
+    publishAs: async (job) => ({ origin: originOf(job), gated: job.kind !== 'spoil' }),
+  });
 }
 
 const trainingKind = z.enum(['train', 'retrain', 'spoil']);
 const origins = { train: 'trained', retrain: 'retrained', spoil: 'demo-spoiled' } as const;
 const originOf = ({ kind }: JobRow) => origins[trainingKind.parse(kind)];
-
-export const plainGate = ({ gate }: TrainedVersion) => ({ passed: gate.passed, checks: gate.checks.map((check) => ({ ...check })) });

@@ -11,7 +11,7 @@ import type { JobHandler } from '../jobs/handler.ts';
 import { pipelineParams, trialParams } from '../jobs/params.ts';
 import { findJob, type JobRow } from '../jobs/queue.ts';
 import { readRunResult, runNews, writePipelineRequest, type PipelineJobRequest, type RunReportPart, type RunResult } from '../jobs/run-folder.ts';
-import { gateError, plainGate } from '../models/training.ts';
+import { gateError, plainGate } from '../models/version-job.ts';
 import { findSameVersion, publishVersion, type PublishContext } from '../models/publish.ts';
 import { datasetVersions } from '../store/schema.ts';
 import type { Db } from '../store/store.ts';
