@@ -29,6 +29,18 @@ test('a report with everything in it tells every section, the failed checks firs
   expect(tagsOf(page)).toEqual([]);
 });
 
+test('of a run whose version did not pass no form goes out, and a form that was not made has no figures', () => {
+  const none = { variant: 'w4' as const, bytes: 0, ships: false, words: 'w4: no weights are large enough', recovery: [], quantised: 0 };
+  const { variants } = exampleReport();
+  const page = renderReport(exampleReport({ variants: [...variants, none] }), { run: 'r-1', version: null });
+  for (const words of ['Run <span class="mono">r-1</span>; no version was made of it', 'Forms it would go out in', '>would ship<', 'the run has kept'])
+    expect(page).toContain(words);
+  expect(page).not.toMatch(/>ships<|0 B<|Manifest/);
+  const passed = renderReport(exampleReport({ gate: { passed: true, checks: [] } }), subject);
+  expect(passed).toMatch(/Forms it goes out in[^]*<\/svg>ships</);
+  expect(passed).not.toContain('would ship');
+});
+
 test('the page needs nothing else and runs nothing', () => {
   const page = renderReport(exampleReport(), subject);
   expect(page).not.toMatch(/<script|<link|<img|<iframe|javascript:|url\(|@import|\son\w+=|https?:/i);

@@ -1,6 +1,6 @@
 import type { Report } from '@serin/protocol/bundle/report';
 
-import { byName, digits, figure, plural, whole } from './figures.ts';
+import { sentence, byName, digits, figure, plural, whole } from './figures.ts';
 import { html, type Markup } from './markup.ts';
 import { barStrip, curvePlot } from './plots.ts';
 
@@ -197,6 +197,6 @@ export const assumptionSection = ({ assumptions }: Report): Markup | null =>
     : html`<section aria-labelledby="assumptions">
         <h2 id="assumptions">What these figures rest on</h2>
         <ul class="assume">
-          ${assumptions.map((line) => html`<li>${line}</li>`)}
+          ${assumptions.map((line) => html`<li>${sentence(line)}</li>`)}
         </ul>
       </section>`;

@@ -16,14 +16,14 @@ const formNames: Readonly<Record<ReportVariant['variant'], string>> = {
   w4: 'weights in 4 bits',
 };
 
-export function variantSection({ variants }: Report): Markup | null {
+export function variantSection({ variants, gate }: Report): Markup | null {
   if (variants.length === 0) return null;
   const measured = variants.filter(({ latency }) => latency !== undefined && latency.p50Ms !== null);
   const largest = Math.max(1, ...variants.map(({ bytes }) => bytes));
   return html`<section class="long" aria-labelledby="variants">
-    <h2 id="variants">Forms it goes out in</h2>
+    <h2 id="variants">Forms it ${gate.passed ? 'goes' : 'would go'} out in</h2>
     <p class="note">One model in several forms; each device measures those it could run and keeps the best.</p>
-    ${measured.length === 0 ? null : latencyTable(measured)}${variants.map((variant) => variantOf(variant, largest))}
+    ${measured.length === 0 ? null : latencyTable(measured)}${variants.map((variant) => variantOf(variant, largest, gate.passed))}
   </section>`;
 }
 
@@ -65,16 +65,25 @@ function latencyTable(variants: readonly ReportVariant[]): Markup {
     </div>`;
 }
 
-function variantOf({ variant, bytes, ships, words, metrics, loss, quantised, left = [], leftCount, recovery = [] }: ReportVariant, largest: number): Markup {
+function badgeOf(ships: boolean, passed: boolean): Markup {
+  if (ships && !passed) return html`<span class="badge idle">would ship</span>`;
+  return html`<span class="badge ${ships ? 'ok' : 'bad'}">${markOf(ships, 13)}${ships ? 'ships' : 'left out'}</span>`;
+}
+
+function variantOf(one: ReportVariant, largest: number, passed: boolean): Markup {
+  const { variant, bytes, ships, words, left = [], leftCount } = one;
+  return html`<div class="variant">
+    <h3>${variant}<span class="sub">${formNames[variant]}</span>${badgeOf(ships, passed)}</h3>
+    <p class="words sub">${words}</p>
+    ${bytes === 0 ? null : figuresOf(one, largest)}${left.length === 0 ? null : leftOf(left, leftCount ?? left.length)}
+  </div>`;
+}
+
+/** Of a form that was made: of some there is only to say why not. */
+function figuresOf({ bytes, metrics, loss, quantised, left = [], leftCount, recovery = [] }: ReportVariant, largest: number): Markup {
   const names = Object.keys(metrics ?? {}).toSorted(byName);
   const count = leftCount ?? left.length;
-  return html`<div class="variant">
-    <h3>
-      ${variant}<span class="sub">${formNames[variant]}</span
-      ><span class="badge ${ships ? 'ok' : 'bad'}">${markOf(ships, 13)}${ships ? 'ships' : 'left out'}</span>
-    </h3>
-    <p class="words sub">${words}</p>
-    <dl class="facts">
+  return html`<dl class="facts">
       <div>
         <dt>Size</dt>
         <dd>${sizeOf(bytes)}${barStrip(bytes, largest)}</dd>
@@ -114,8 +123,7 @@ function variantOf({ variant, bytes, ships, words, metrics, loss, quantised, lef
             </div>`
       }
     </dl>
-    ${recovery.length === 0 ? null : recoveryOf(recovery, loss?.metric)}${left.length === 0 ? null : leftOf(left, count)}
-  </div>`;
+    ${recovery.length === 0 ? null : recoveryOf(recovery, loss?.metric)}`;
 }
 
 function recoveryOf(steps: NonNullable<ReportVariant['recovery']>, metric: string | undefined): Markup {

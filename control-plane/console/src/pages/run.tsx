@@ -202,7 +202,7 @@ function Verdict({ run: { verdict, repeats, status } }: { run: RunDetail }) {
 function Stages({ run }: { run: RunDetail }) {
   const { data: jobs = [] } = useQuery(jobsQuery);
   const job = jobs.find(({ id }) => id === run.jobId);
-  if (run.stages.length === 0 && job === undefined) return null;
+  if (run.stages.length === 0 && (job === undefined || !isRunning(job))) return null;
   return (
     <Panel aria-label="Stages" className="px-4 pt-3 pb-4">
       {job !== undefined && isRunning(job) && (

@@ -52,8 +52,10 @@ const shippedOf = ({ variants }: Report): string =>
 const leftOutOf = ({ variants }: Report): (readonly [string, string])[] =>
   variants.flatMap(({ variant, ships, words }) => (ships ? [] : [['left out', words.startsWith(variant) ? words : `${variant}: ${words}`] as const]));
 
-/** What one would ask first; the page and the object have the rest. */
-export const reportFields = (report: Report): readonly (readonly [string, string | Cell])[] => [
+/** What one would ask first, as far as it was measured; the page and the object have the rest. */
+export const reportFields = (report: Report): readonly (readonly [string, string | Cell])[] => allFields(report).filter(([, value]) => value !== '-');
+
+const allFields = (report: Report): readonly (readonly [string, string | Cell])[] => [
   ['model', `${report.model}, ${report.task}`],
   ['gate', verdictOf(report)],
   ['judged on', report.performance === undefined ? '-' : `${report.performance.examples} examples of ${report.performance.part}`],
