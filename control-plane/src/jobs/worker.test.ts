@@ -110,7 +110,8 @@ test('a job that succeeds has reported its stages and leaves no folder behind', 
   await worker.stop(5000);
   expect(job).toMatchObject({ status: 'SUCCEEDED', version: 1, fraction: 1 });
   expect(job.log.join('\n')).toMatch(/data: .*\n?[^]*train: .*[^]*quantise: [^]*evaluate: [^]*package: /);
-  expect(published.map(({ version }) => version.files.map(({ role }) => role).sort())).toEqual([['golden', 'golden', 'model', 'model', 'profile', 'report']]);
+  // Which variants there are beside float is decided by what was measured.
+  expect(published.map(({ version }) => new Set(version.files.map(({ role }) => role)))).toEqual([new Set(['golden', 'model', 'profile', 'report'])]);
   expect(await readdir(path.join(dataDir, 'jobs'))).toEqual([]);
 }, 120_000);
 
