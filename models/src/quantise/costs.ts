@@ -10,11 +10,13 @@ export interface Cost {
   readonly bytes: number;
 }
 
-/** An element of four dimensions is also brought into the order that 8-bit kernels want, channels last. */
-const conversion = { quantise: 0.15, dequantise: 0.14, reorder: 0.07, call: 1500 };
+/** Pixels are also brought into the order that 8-bit kernels want, channels last. */
+const conversion = { quantise: 0.15, dequantise: 0.14, call: 1500, reorder: 0.07, reorderCall: 2000 };
 
-const converted = (dims: readonly number[], each: number): number =>
-  elementCount(dims) * (each + (dims.length === 4 ? conversion.reorder : 0)) + conversion.call;
+function converted(dims: readonly number[], each: number): number {
+  const hasPixels = dims.length === 4 && elementCount(dims.slice(2)) > 1;
+  return elementCount(dims) * (each + (hasPixels ? conversion.reorder : 0)) + conversion.call + (hasPixels ? conversion.reorderCall : 0);
+}
 export const quantiseCost = (dims: readonly number[]): number => converted(dims, conversion.quantise);
 export const dequantiseCost = (dims: readonly number[]): number => converted(dims, conversion.dequantise);
 
@@ -33,11 +35,12 @@ const perElement: Readonly<Record<string, Cost>> = {
   MaxPool: { float: 0.24, bytes: 3.3 },
   Concat: { float: 0.15, bytes: 0.1 },
   Where: { float: 0.2, bytes: 0.3 },
-  Resize: { float: 0.32, bytes: 0.95 },
+  // With 8-bit neighbours its channels lie last, for which it is slow in float as well; with float ones it takes a third of this.
+  Resize: { float: 1, bytes: 0.95 },
   Slice: { float: 0.15, bytes: 0.05 },
   Split: { float: 0.15, bytes: 0.05 },
   Transpose: { float: 0.18, bytes: 0.07 },
-  DepthToSpace: { float: 0.18, bytes: 0.1 },
+  DepthToSpace: { float: 2.9, bytes: 2.3 },
   Gather: { float: 0.15, bytes: 0.05 },
 };
 /** The runtime makes these part of the float Conv they follow. */
@@ -61,7 +64,7 @@ export interface Beside {
 }
 
 /** These want the channels where they were, so that the runtime leaves them there for the pooling before them, whose kernel for that is a slow one. */
-const movers: ReadonlySet<string> = new Set(['Reshape', 'Flatten', 'Squeeze', 'Unsqueeze', 'Transpose', 'Slice', 'Gather', 'DepthToSpace']);
+const movers: ReadonlySet<string> = new Set(['GlobalAveragePool', 'Reshape', 'Flatten', 'Squeeze', 'Unsqueeze', 'Transpose', 'Slice', 'Gather', 'DepthToSpace']);
 const pooledLast = 0.15;
 
 /** What a node takes in float and with 8 bits. */
@@ -99,8 +102,11 @@ function convCost(node: Node, facts: Facts, dims: readonly number[]): Cost {
   const depth = perGroup * taps;
   const withCall = ({ float, bytes }: Cost): Cost => ({ float: float + convCall.float, bytes: bytes + convCall.bytes });
   const group = numberAttribute(node, 'group', 1);
-  // Blocked float kernels are good at depthwise convolution, 8-bit ones only at that of many channels.
-  if (group > 1 && perGroup === 1) return withCall({ float: outputs * depth * 0.028, bytes: (outputs / channels) * taps * (1 + 0.034 * channels) });
+  // Blocked float kernels are good at depthwise convolution, 8-bit ones only at that of many channels, in sixteens.
+  if (group > 1 && perGroup === 1) {
+    const each = channels % 16 === 0 ? 0.036 : 0.068;
+    return withCall({ float: outputs * depth * 0.028, bytes: (outputs / channels) * taps * (1 + each * channels) });
+  }
   if (group > 1) return withCall(smaller({ float: outputs * depth * 0.022, bytes: outputs * depth * 0.015 }));
   const gathered = taps > 1 ? (taps * 2) / channels : 0;
   return withCall(smaller({ float: outputs * depth * (perGroup < 8 ? 0.04 : 0.0178), bytes: outputs * (depth * 0.0042 + 0.1 + gathered) }));
