@@ -164,5 +164,8 @@ export function costSection({ costs }: Report): Markup | null {
   </section>`;
 }
 
-const money = (value: number, { unit }: Pick<ReportCosts, 'unit'>): string =>
-  `${Math.abs(value) >= 1000 ? whole(value) : px(value)}${unit === undefined ? '' : ` ${unit}`}`;
+function money(value: number, { unit }: Pick<ReportCosts, 'unit'>): string {
+  const short = px(value);
+  const amount = Math.abs(value) >= 1000 ? whole(value) : short.includes('.') ? value.toFixed(2) : short;
+  return unit === undefined ? amount : `${amount} ${unit}`;
+}
