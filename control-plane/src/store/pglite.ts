@@ -45,7 +45,8 @@ function runMakeCluster(folder: string): Promise<void> {
   const modules = [require.resolve('@electric-sql/pglite'), require.resolve('@electric-sql/pglite/nodefs')];
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, ['-e', makeCluster, ...modules, folder], {
-      stdio: ['ignore', 'ignore', 'pipe'],
+      // The channel tells it when this process is gone.
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       env: { PATH: process.env.PATH ?? '' },
     });
     let words = '';
@@ -65,12 +66,17 @@ function runMakeCluster(folder: string): Promise<void> {
   });
 }
 
+/** What was made halfway by a process that is gone. Its own child may still be writing for a moment, and be gone only later. */
+async function removeUnfinished(parent: string, prefix: string): Promise<void> {
+  for (const name of await readdir(parent)) if (name.startsWith(prefix)) await rm(path.join(parent, name), { recursive: true, force: true, maxRetries: 10 });
+}
+
 /** A cluster that was made halfway is never taken for one: it gets its name only once it is on the disk whole. */
 async function ensureCluster(folder: string): Promise<void> {
-  if (await stat(path.join(folder, 'PG_VERSION')).catch(() => undefined)) return;
   const parent = path.dirname(folder);
   const prefix = `${path.basename(folder)}.unfinished-`;
-  for (const name of await readdir(parent)) if (name.startsWith(prefix)) await rm(path.join(parent, name), { recursive: true, force: true });
+  await removeUnfinished(parent, prefix);
+  if (await stat(path.join(folder, 'PG_VERSION')).catch(() => undefined)) return;
   await rm(folder, { recursive: true, force: true });
   // A name of its own: what is left of an attempt that was cut off may still be writing.
   const unfinished = path.join(parent, `${prefix}${randomBytes(6).toString('hex')}`);
@@ -78,6 +84,7 @@ async function ensureCluster(folder: string): Promise<void> {
   await runMakeCluster(unfinished);
   await syncTree(unfinished);
   await rename(unfinished, folder);
+  await removeUnfinished(parent, prefix);
   await syncFolder(parent);
 }
 
