@@ -43,7 +43,7 @@ export async function makeSignedVersion(version = 3): Promise<SignedVersion> {
     light: designLight,
     framesPerWindow: 60,
     start: 'starter',
-    counts: { heldOut: 100, unseen: 64, reference: 200, disturbed: 2 },
+    counts: { heldOut: 100, unseen: 64, reference: 200, disturbed: 1, queries: 40 },
   });
   const blobs = new Map<Digest, Uint8Array>();
   const files: Manifest['files'] = [];

@@ -5,6 +5,7 @@ import type { DetectionEvaluation } from '../../evaluate/detection.ts';
 import type { Model } from '../../onnx/graph.ts';
 import { openSession } from '../../onnx/session.ts';
 import { renderBins, type BinSample } from './data.ts';
+import { usualCounts } from './frames.ts';
 import { judgeModel } from './predict.ts';
 import { deploy, type Deployed } from './variants.ts';
 
@@ -22,7 +23,7 @@ export async function judgeInLights(model: Model, frames: number, threads: numbe
   const random = seededRandom('judge');
   const unseen = renderBins(random.fork('unseen'), 'any', unseenFrames);
   const calibration = renderBins(random.fork('calibration'), 'any', calibrationFrames);
-  const deployed = await deploy({ model, calibration, unseen, choosing: unseen, seed: 1 }, { threads });
+  const deployed = await deploy({ model, calibration, unseen, choosing: unseen, seed: 1, queries: usualCounts.queries }, { threads });
   const each = Math.ceil(frames / heldOutLights.length);
   const sets: Record<string, BinSample[]> = {
     'the design light': renderBins(random.fork('design'), designLight, frames),

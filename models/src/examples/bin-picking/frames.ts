@@ -8,22 +8,24 @@ import type { DetectedFrame } from '../../evaluate/detection-schemes.ts';
 import type { Slice } from '../../evaluate/slices.ts';
 import { channelGains, renderBins, splitSamples, type BinSample, type BinSourceOptions, type LightChoice } from './data.ts';
 
-/** Rendered frames that a version is chosen, judged and described by; fewer where devices sent some. */
-export interface FrameCounts {
+/** Rendered frames that a version is chosen, judged and described by, fewer where devices sent some; and how often each variant is asked for the time it takes. */
+export interface Counts {
   readonly heldOut: number;
   readonly unseen: number;
   readonly reference: number;
   /** Of the held-out ones. */
   readonly disturbed: number;
+  readonly queries: number;
 }
 
-const usualCounts: FrameCounts = { heldOut: 300, unseen: 128, reference: 300, disturbed: 48 };
+/** The 99th percentile of a time takes 299. */
+export const usualCounts: Counts = { heldOut: 300, unseen: 128, reference: 300, disturbed: 48, queries: 300 };
 
 export interface FramesRequest {
   readonly light: LightChoice;
   readonly baseFrames: number;
   readonly samples?: readonly BinSample[];
-  readonly counts?: FrameCounts;
+  readonly counts?: Counts;
 }
 
 /** Which frames serve what. */

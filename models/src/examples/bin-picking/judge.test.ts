@@ -17,7 +17,7 @@ import { openStarter } from './starter.ts';
 const heldOut = renderBins(seededRandom('held out'), designLight, 48);
 const frames: Pick<BinFrames, 'heldOut' | 'disturbed' | 'more'> = {
   heldOut,
-  disturbed: heldOut.slice(0, 4),
+  disturbed: heldOut.slice(0, 1),
   more: renderBins(seededRandom('more'), designLight, 24),
 };
 const machine = { cpu: '', cores: 1, threads: 1, runtime: '' };
@@ -50,7 +50,7 @@ test('a good version passes in 8 bits, beside one that knows nothing; the other 
   expect(found.compared?.right).toMatchObject({ count: 48, losses: 0 });
   expect(found.compared?.right?.wins).toBeGreaterThan(40);
   expect(found.measured.metrics.find(({ name }) => name === 'map50')?.estimate?.value).toBe(found.floatMap50);
-  expect(found.robustness.count).toBe(4);
+  expect(found.robustness.count).toBe(1);
   // Of slow machines some are left, and said to be.
   const looked = [...found.robustness.perturbed, ...found.robustness.left].map(({ kind, severity }) => `${kind} ${severity}`);
   expect(looked).toHaveLength(27);

@@ -24,9 +24,9 @@ import { trainBinPicking, type BinPickingRequest, type TrainingProgress } from '
 
 /** Dark and orange: what the demo fleet's hall turns to. */
 const eveningLight: Light = { level: 0.3, warmth: 0.8, noise: 3 };
-const counts = { heldOut: 120, unseen: 64, reference: 120, disturbed: 2 };
-const request: BinPickingRequest = { seed: 7, baseFrames: 96, epochs: 1, light: designLight, framesPerWindow: 30, start: 'starter', counts };
-const trainFirst = () => trainBinPicking(request, { threads: 2, onProgress: (progress) => stages.push(progress) });
+const counts = { heldOut: 90, unseen: 48, reference: 90, disturbed: 1, queries: 40 };
+const request: BinPickingRequest = { seed: 7, baseFrames: 48, epochs: 1, light: designLight, framesPerWindow: 20, start: 'starter', counts };
+const trainFirst = () => trainBinPicking(request, { onProgress: (progress) => stages.push(progress) });
 const stages: TrainingProgress[] = [];
 let first: TrainedVersion;
 
@@ -45,7 +45,7 @@ const variantsOf = ({ files }: TrainedVersion): Variant[] => files.flatMap(({ ro
 async function judge(version: TrainedVersion, light: Light): Promise<DetectionEvaluation> {
   // What most devices take.
   const session = await openSession(fileOf(version, `model.${variantsOf(version)[0]}.onnx`));
-  const result = await judgeModel(session, renderBins(seededRandom('judge'), light, 100));
+  const result = await judgeModel(session, renderBins(seededRandom('judge'), light, 80));
   await session.release();
   return result;
 }
@@ -116,8 +116,8 @@ test('it works in the design light, fails in the evening, and recovers by retrai
   expect((await judge(first, eveningLight)).rightShare).toBeLessThan(0.7);
 
   const champion = fileOf(first, `model.${variantsOf(first)[0]}.onnx`);
-  const retraining = { ...request, seed: 8, baseFrames: 400, samples: samplesUnder(eveningLight, 140), champion, start: champion };
-  const second = await trainBinPicking(retraining, { threads: 2 });
+  const retraining = { ...request, seed: 8, baseFrames: 240, samples: samplesUnder(eveningLight, 120), champion, start: champion };
+  const second = await trainBinPicking(retraining);
   expect(second.gate.checks.map(({ name }) => name)).toContain('against_champion');
   expect(second.gate.passed).toBe(true);
   expect(second.weightDigest).not.toBe(first.weightDigest);

@@ -11,7 +11,7 @@ import { throwIfCancelled } from '../../train/cancellation.ts';
 import type { TrainOptions } from '../../train/train.ts';
 import { countParameters, weightDigest } from '../../train/weights.ts';
 import type { BinSample, LightChoice } from './data.ts';
-import { collectFrames, pairUp, type BinFrames, type FrameCounts } from './frames.ts';
+import { collectFrames, pairUp, usualCounts, type BinFrames, type Counts } from './frames.ts';
 import { judgeVersion, valuesOf, type JudgedVersion } from './judge.ts';
 import { learn } from './learn.ts';
 import { createNetwork } from './network.ts';
@@ -38,7 +38,7 @@ export interface BinPickingRequest {
    * reference profile is made from them.
    */
   readonly samples?: readonly BinSample[];
-  readonly counts?: FrameCounts;
+  readonly counts?: Counts;
   /** The ONNX file now serving, to be compared with. */
   readonly champion?: Uint8Array;
   /**
@@ -105,7 +105,7 @@ export async function trainBinPicking(request: BinPickingRequest, options: Train
     report({ stage, fraction: from + share * (fraction ?? 0), message });
   report({ stage: 'quantise', fraction: 0.75, message: 'making variants' });
   const deployed = await deploy(
-    { model: trained, ...frames, seed: request.seed },
+    { model: trained, ...frames, seed: request.seed, queries: (request.counts ?? usualCounts).queries },
     { threads, signal, onNote: options.onNote ?? (() => undefined), onProgress: forwards(part('quantise', 0.75, 0.1)) },
   );
   report({ stage: 'evaluate', fraction: 0.85, message: `judging on ${frames.heldOut.length} held-out frames` });

@@ -22,13 +22,15 @@ export const quantiseAs: QuantiseSettings = {
 };
 
 /** A training waits for it. */
-const usualTiming = { queriesMin: 300, timeMsMin: 0, timeMsMax: 1000, memory: false } as const;
+const timing = { timeMsMin: 0, timeMsMax: 1000, memory: false } as const;
 const queriesKept = 32;
 
 export interface DeployRequest extends Pick<BinFrames, 'calibration' | 'unseen' | 'choosing'> {
   /** As it was learnt: with heat maps for outputs. */
   readonly model: Model;
   readonly seed: number;
+  /** How often each variant is asked for the time it takes. */
+  readonly queries: number;
 }
 
 export interface Deployed {
@@ -40,7 +42,10 @@ export interface Deployed {
 }
 
 /** The graph that answers, with scores that mean what they say, in every form that may go out. */
-export async function deploy({ model: trained, calibration, unseen, choosing, seed }: DeployRequest, options: VariantsOptions = {}): Promise<Deployed> {
+export async function deploy(
+  { model: trained, calibration, unseen, choosing, seed, queries }: DeployRequest,
+  options: VariantsOptions = {},
+): Promise<Deployed> {
   const { threads = 1 } = options;
   const told = await answer(writeModel(withPeakPicking(trained)), unseen, threads);
   const scores = calibrateScores(pairUp(told, unseen));
@@ -56,7 +61,7 @@ export async function deploy({ model: trained, calibration, unseen, choosing, se
       exclude: headsOf(trained),
       seed,
     },
-    { ...usualTiming, ...options },
+    { ...timing, queriesMin: queries, ...options },
   );
   return { model, scores, variants };
 }
