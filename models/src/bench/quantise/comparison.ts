@@ -7,15 +7,15 @@ export interface Contender {
   readonly bytes: Uint8Array;
 }
 
-export interface Speed {
-  readonly p50Ms: number;
-  /** How often as fast as the first contender: the median over rounds of the ratios within a round. */
-  readonly timesFirst: number;
-}
+/** Milliseconds a query, round by round. */
+export type Times = readonly number[];
 
 export const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 
-const feedsOf = (example: Examples[number]) =>
+/** How often as fast as another: the median over rounds of the ratios within a round. */
+export const timesAsFast = (one: Times, other: Times): number => median(one.map((ms, round) => (other[round] ?? Number.NaN) / ms));
+
+export const feedsOf = (example: Examples[number]) =>
   Object.fromEntries(Object.entries(example).map(([name, { type, data, dims }]) => [name, runtimeTensor(type, data, dims)]));
 
 const roundMs = 25;
@@ -24,7 +24,7 @@ const roundMs = 25;
  * Turn by turn, so that what else the machine does falls on all of them; many queries a turn, because a model that is
  * alone on its device finds its weights in the cache.
  */
-export async function compareSpeeds(contenders: readonly Contender[], examples: Examples, rounds: number, threads: number): Promise<Speed[]> {
+export async function compareSpeeds(contenders: readonly Contender[], examples: Examples, rounds: number, threads: number): Promise<Times[]> {
   const sessions: Session[] = [];
   try {
     for (const { bytes } of contenders) sessions.push(await openSession(bytes, { threads }));
@@ -43,8 +43,7 @@ export async function compareSpeeds(contenders: readonly Contender[], examples: 
     for (let round = 0; round < rounds; round += 1) {
       for (const [index, session] of sessions.entries()) found[index]?.push(await timed(session, times[index] ?? 1));
     }
-    const [first = []] = found;
-    return found.map((all) => ({ p50Ms: median(all), timesFirst: median(all.map((ms, round) => (first[round] ?? Number.NaN) / ms)) }));
+    return found;
   } finally {
     for (const session of sessions) void session.release();
   }

@@ -28,6 +28,8 @@ for line in sys.stdin:
   try:
     job = json.loads(line)
     folder = job['folder']
+    # Its tools leave files where they are run.
+    os.chdir(folder)
     model = onnx.load(folder + '/float.onnx')
     examples = load(folder)
     began = time.perf_counter()
@@ -52,6 +54,8 @@ for line in sys.stdin:
     answers.write(json.dumps({'seconds': time.perf_counter() - began, 'converted': converted}) + '\\n')
   except Exception as error:
     answers.write(json.dumps({'error': str(error)[:300]}) + '\\n')
+  finally:
+    os.chdir('/')
 `;
 
 export interface PythonResult {

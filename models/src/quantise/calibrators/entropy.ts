@@ -16,46 +16,50 @@ export function entropyRange({ counts, first, width, min, max }: Histogram): Val
   const zero = -first;
   const lowest = Math.min(zero, Math.floor(min / width) - first);
   const highest = Math.max(zero, Math.floor(max / width) - first + 1);
+  const sums = sumsOf(counts);
   let [best, least] = [{ low: lowest, high: highest }, Infinity];
   for (let candidate = 0; candidate < candidates; candidate += 1) {
     const share = 1 - ((1 - shareMin) * candidate) / (candidates - 1);
     const low = Math.max(0, Math.floor(zero + (lowest - zero) * share));
     const high = Math.min(binCount, Math.ceil(zero + (highest - zero) * share));
     if (high - low < levels) break;
-    const divergence = divergenceOf(counts, low, high);
+    const divergence = divergenceOf(counts, sums, low, high);
     if (divergence < least) [best, least] = [{ low, high }, divergence];
   }
   return { min: Math.max(min, (first + best.low) * width), max: Math.min(max, (first + best.high) * width) };
 }
 
-function divergenceOf(counts: Float64Array, low: number, high: number): number {
-  let [below, above, total] = [0, 0, 0];
+/** Up to each bin: how many values, how many bins with any, and the sum of count times its logarithm. */
+function sumsOf(counts: Float64Array): Record<'values' | 'filled' | 'weighted', Float64Array> {
+  const [values, filled, weighted] = [new Float64Array(binCount + 1), new Float64Array(binCount + 1), new Float64Array(binCount + 1)];
   for (let bin = 0; bin < binCount; bin += 1) {
     const count = counts[bin] as number;
-    total += count;
-    if (bin < low) below += count;
-    else if (bin >= high) above += count;
+    values[bin + 1] = (values[bin] as number) + count;
+    filled[bin + 1] = (filled[bin] as number) + (count > 0 ? 1 : 0);
+    weighted[bin + 1] = (weighted[bin] as number) + byLog(count, count);
   }
+  return { values, filled, weighted };
+}
+
+const byLog = (factor: number, value: number): number => (factor > 0 ? factor * Math.log(Math.max(value, floor)) : 0);
+
+function divergenceOf(counts: Float64Array, { values, filled, weighted }: ReturnType<typeof sumsOf>, low: number, high: number): number {
+  const between = (all: Float64Array, from: number, to: number): number => (all[to] as number) - (all[from] as number);
+  const [total, below, above] = [values[binCount] as number, values[low] as number, between(values, high, binCount)];
+  const [first, last] = [counts[low] as number, counts[high - 1] as number];
+  // What lies outside is seen in the outermost bins.
+  let sum = between(weighted, low, high) - byLog(first, first) - byLog(last, last) + byLog(first + below, first + below) + byLog(last + above, last + above);
   const size = high - low;
-  let divergence = 0;
   for (let level = 0, from = low; level < levels; level += 1) {
     const to = low + Math.round((size * (level + 1)) / levels);
     // A level spreads what it holds over the bins in it that are not empty.
-    let [held, filled] = [0, 0];
-    for (let bin = from; bin < to; bin += 1) {
-      const count = counts[bin] as number;
-      held += count;
-      if (count > 0) filled += 1;
-    }
-    for (let bin = from; bin < to; bin += 1) {
-      const count = counts[bin] as number;
-      const seen = count + (bin === low ? below : 0) + (bin === high - 1 ? above : 0);
-      if (seen === 0) continue;
-      const told = count > 0 ? held / filled : floor;
-      divergence += (seen / total) * Math.log(seen / Math.max(told, floor));
-    }
+    const held = between(values, from, to);
+    const told = held > 0 ? held / between(filled, from, to) : 0;
+    sum -= byLog(held, told);
+    if (level === 0) sum -= byLog(below, first > 0 ? told : 0);
+    if (level === levels - 1) sum -= byLog(above, last > 0 ? told : 0);
     from = to;
   }
   const inside = (total - below - above) / total;
-  return inside > 0 ? divergence + Math.log(inside) : Infinity;
+  return inside > 0 ? sum / total + Math.log(inside) : Infinity;
 }
