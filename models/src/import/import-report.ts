@@ -1,10 +1,9 @@
 import { modelName } from '@serin/protocol/ids';
-import type { Estimate } from '@serin/protocol/api/runs';
 import type { Report } from '@serin/protocol/bundle/report';
 
-import type { Compared, Measured } from '../evaluate/measured.ts';
+import type { Measured } from '../evaluate/measured.ts';
 import { chanceError } from '../evaluate/reliability.ts';
-import { buildReport, metricsOfMeasured, variantReports } from '../report/build.ts';
+import { buildReport, performanceOfMeasured, variantReports } from '../report/build.ts';
 import { readEnvironment } from '../runs/environment.ts';
 import type { Imported } from './import-model.ts';
 import type { PictureSet } from './pictures.ts';
@@ -52,28 +51,11 @@ function assumptions({ pictures, measured }: Imported): string[] {
     : [half, `Intervals hold for pictures like these, drawn independently; ${measured.repeats} resamples.`];
 }
 
-type Performance = NonNullable<Report['performance']>;
-
-function performanceOf({ compared, calibration, recalibration, pictures }: Imported, measured: Measured): Performance {
-  const [main] = measured.metrics.filter(({ name }) => name === measured.main);
+function performanceOf({ compared, calibration, recalibration, pictures }: Imported, measured: Measured): NonNullable<Report['performance']> {
   return {
     part: 'the pictures to judge by',
     examples: pictures?.judge.count ?? 0,
-    main: measured.main,
-    metrics: metricsOfMeasured(measured.metrics),
-    ...(compared === undefined ? {} : { serving: servingOf(compared.version, compared.compared) }),
-    ...(main === undefined || main.slices.length === 0
-      ? {}
-      : { slices: main.slices.map(({ column, value, count, estimate }) => ({ column, value, count, metric: estimate })) }),
-    ...(measured.confusion === null
-      ? {}
-      : {
-          confusion: {
-            truths: [...measured.confusion.truths],
-            answers: [...measured.confusion.answers],
-            counts: measured.confusion.counts.map((row) => [...row]),
-          },
-        }),
+    ...performanceOfMeasured(measured, compared),
     ...(calibration === undefined
       ? {}
       : {
@@ -85,9 +67,4 @@ function performanceOf({ compared, calibration, recalibration, pictures }: Impor
           },
         }),
   };
-}
-
-function servingOf(version: number, { metrics, main, right }: Compared): NonNullable<Performance['serving']> {
-  const gain: Estimate | null = metrics.find(({ name }) => name === main)?.gain ?? null;
-  return { version, metric: main, gain, ...(right === null ? {} : { wins: right.wins, losses: right.losses }) };
 }

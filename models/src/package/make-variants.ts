@@ -133,7 +133,8 @@ async function staticForm(variant: 'u8s8' | 'u8u8', request: VariantsRequest, fl
     signal,
     onProgress: (fraction, words) => onProgress(fraction, `${variant}: ${words}`),
   });
-  for (const words of quantised.report.warnings) options.onNote?.(`${variant}: ${words}`);
+  // Where nothing is in 8 bits, that is said once.
+  if (quantised.report.quantised.length > 0) for (const words of quantised.report.warnings) options.onNote?.(`${variant}: ${words}`);
   const recovery = path.map(({ step, metric: reached, sqnrDb, taken, words }: RecoveryStep) => ({
     step,
     metric: finite(reached),

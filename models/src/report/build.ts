@@ -3,7 +3,7 @@ import { report as reportSchema, type Report, type ReportCosts, type ReportMetri
 import type { CostMatrix } from '../evaluate/costs.ts';
 import type { GateJudgement, VariantEvidence } from '../evaluate/gate.ts';
 import { relativeLoss } from '../evaluate/gate.ts';
-import type { MeasuredMetric } from '../evaluate/measured.ts';
+import type { Compared, Measured } from '../evaluate/measured.ts';
 
 /** Reports out of what stages know. What is too long for the schema is cut, what is not a number is not known: a report never stops a version. */
 
@@ -33,16 +33,49 @@ export function buildReport(parts: Omit<Report, 'v'>): Report {
   return reportSchema.parse(JSON.parse(JSON.stringify({ v: 1, ...fitting })));
 }
 
-/** Metrics as they are measured, as the report has them. */
-export const metricsOfMeasured = (measured: readonly MeasuredMetric[]): ReportMetric[] =>
-  measured.map(({ name, better, unit, estimate }) => ({
-    name,
-    better,
-    unit,
-    value: estimate?.value ?? null,
-    low: estimate?.low ?? null,
-    high: estimate?.high ?? null,
-  }));
+type Performance = NonNullable<Report['performance']>;
+
+/** As it was measured: all metrics, slices by the main one, the confusion; beside the version that served, where they were compared. */
+export function performanceOfMeasured(
+  measured: Measured,
+  serving?: { readonly version: number | null; readonly compared: Compared },
+): Pick<Performance, 'main' | 'metrics' | 'slices' | 'confusion' | 'serving'> {
+  const { main, metrics, confusion } = measured;
+  const theirs = new Map(serving?.compared.metrics.map(({ name, champion }) => [name, champion]));
+  const slices = metrics.find(({ name }) => name === main)?.slices ?? [];
+  return {
+    main,
+    metrics: metrics.map(({ name, better, unit, estimate }): ReportMetric => ({
+      name,
+      better,
+      unit,
+      value: estimate?.value ?? null,
+      low: estimate?.low ?? null,
+      high: estimate?.high ?? null,
+      ...(theirs.has(name) ? { serving: theirs.get(name) ?? null } : {}),
+    })),
+    ...(serving === undefined ? {} : { serving: servingOf(serving.version, serving.compared) }),
+    ...(slices.length === 0
+      ? {}
+      : {
+          slices: slices.map(({ column, value, count, estimate, difference }) => ({
+            column,
+            value,
+            count,
+            metric: estimate,
+            ...(difference === undefined ? {} : { difference }),
+          })),
+        }),
+    ...(confusion === null
+      ? {}
+      : { confusion: { truths: [...confusion.truths], answers: [...confusion.answers], counts: confusion.counts.map((row) => [...row]) } }),
+  };
+}
+
+function servingOf(version: number | null, { metrics, main, right }: Compared): NonNullable<Performance['serving']> {
+  const gain = metrics.find(({ name }) => name === main)?.gain ?? null;
+  return { version, metric: main, gain, ...(right === null ? {} : { wins: right.wins, losses: right.losses }) };
+}
 
 type Made = Pick<ReportVariant, 'variant'> & Partial<Omit<ReportVariant, 'variant' | 'ships' | 'words' | 'loss'>>;
 

@@ -3,7 +3,7 @@ import type { Report } from '@serin/protocol/bundle/report';
 import { modelName } from '@serin/protocol/ids';
 
 import { chanceError, errorOfBins } from '../../evaluate/reliability.ts';
-import { buildReport, metricsOfMeasured, variantReports } from '../../report/build.ts';
+import { buildReport, performanceOfMeasured, variantReports } from '../../report/build.ts';
 import { readEnvironment } from '../../runs/environment.ts';
 import type { BinSample } from './data.ts';
 import type { BinFrames } from './frames.ts';
@@ -73,40 +73,10 @@ function dataOf({ baseFrames, epochs, samples = [] }: BinPickingRequest, { sourc
 function performanceOf({ scores }: Deployed, { measured, compared, bins }: JudgedVersion, { heldOut }: BinFrames): NonNullable<Report['performance']> {
   const main = measured.metrics.find((metric) => metric.name === measured.main);
   const ofClasses = main?.slices.filter(({ column }) => column === 'class') ?? [];
-  const serving = new Map(compared?.metrics.map((metric) => [metric.name, metric.champion]));
   return {
     part: 'held-out frames',
     examples: heldOut.length,
-    main: measured.main,
-    metrics: metricsOfMeasured(measured.metrics).map((metric) =>
-      serving.has(metric.name) ? { ...metric, serving: serving.get(metric.name) ?? null } : metric,
-    ),
-    ...(compared === undefined
-      ? {}
-      : {
-          serving: {
-            version: null,
-            metric: compared.main,
-            gain: compared.metrics.find((metric) => metric.name === compared.main)?.gain ?? null,
-            ...(compared.right === null ? {} : { wins: compared.right.wins, losses: compared.right.losses }),
-          },
-        }),
-    slices: (main?.slices ?? []).map(({ column, value, count, estimate, difference }) => ({
-      column,
-      value,
-      count,
-      metric: estimate,
-      ...(difference === undefined ? {} : { difference }),
-    })),
-    ...(measured.confusion === null
-      ? {}
-      : {
-          confusion: {
-            truths: [...measured.confusion.truths],
-            answers: [...measured.confusion.answers],
-            counts: measured.confusion.counts.map((row) => [...row]),
-          },
-        }),
+    ...performanceOfMeasured(measured, compared === undefined ? undefined : { version: null, compared }),
     calibration: { error: errorOfBins(bins), chance: chanceError(bins), temperature: scores?.temperature ?? 1, bins: [...bins] },
     classes: { metric: measured.main, items: ofClasses.map(({ value, count, estimate }) => ({ label: value, value: estimate?.value ?? null, count })) },
   };
