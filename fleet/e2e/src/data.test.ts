@@ -21,7 +21,7 @@ beforeAll(async () => {
   desk = path.join(stack.folder, 'desk');
   mkdirSync(inbox);
   mkdirSync(desk);
-  // Its minute comes while other tests run.
+  // Its minute comes while other tests run; the last one looks at what it brought.
   writeFileSync(path.join(inbox, 'monday.csv'), customers(150, 20_000));
   const set = ['source', 'set', 'inbox', '--dataset', 'arrivals', '--folder', inbox, '--pattern', '*.csv', '--label', 'churned', '--id', 'id'];
   const declared = await serin(...set, '--schedule', '* * * * *');
@@ -116,20 +116,6 @@ test('whenever the server dies while it takes data in, the version is there whol
   expect(ended).toMatchObject({ status: 'SUCCEEDED', version: 1 });
   expect(await present()).toMatchObject({ versions: 1, latest: 1, rows: 60_000 });
 }, 300_000);
-
-test('a folder that is read on a schedule brings a version, and only what is new', async () => {
-  const found = await stack.feed.until(
-    'a version of the source',
-    async () => (await stack.api('listDatasets')).items.find(({ name, latest }) => name === 'arrivals' && latest !== null),
-    150_000,
-  );
-  expect(found).toMatchObject({ rows: 150, sources: 1 });
-  const unchanged = await serin('source', 'read', 'inbox');
-  expect(unchanged.code, unchanged.stderr).toBe(0);
-  expect((await stack.api('listDatasets')).items.find(({ name }) => name === 'arrivals')).toMatchObject({ versions: 1 });
-  expect((await serin('source', 'set', 'outside', '--dataset', 'arrivals', '--folder', '/etc')).code).toBe(3);
-  expect((await serin('source', 'rm', 'inbox', '--yes')).code).toBe(0);
-}, 240_000);
 
 test('a pipeline makes a version; the same again does nothing again; a repetition is identical', async () => {
   write('pipeline.json', pipeline());
@@ -244,3 +230,17 @@ test('a model made elsewhere is wrapped, judged on its pictures and published; o
   const { items } = await stack.api('listVersions', { params: { name: modelName.parse('shapes') } });
   expect(items.map(({ version, note }) => [version, note])).toEqual([[1, 'from elsewhere']]);
 }, 120_000);
+
+test('a folder that is read on a schedule brings a version, and only what is new', async () => {
+  const found = await stack.feed.until(
+    'a version of the source',
+    async () => (await stack.api('listDatasets')).items.find(({ name, latest }) => name === 'arrivals' && latest !== null),
+    150_000,
+  );
+  expect(found).toMatchObject({ rows: 150, sources: 1 });
+  const unchanged = await serin('source', 'read', 'inbox');
+  expect(unchanged.code, unchanged.stderr).toBe(0);
+  expect((await stack.api('listDatasets')).items.find(({ name }) => name === 'arrivals')).toMatchObject({ versions: 1 });
+  expect((await serin('source', 'set', 'outside', '--dataset', 'arrivals', '--folder', '/etc')).code).toBe(3);
+  expect((await serin('source', 'rm', 'inbox', '--yes')).code).toBe(0);
+}, 240_000);
