@@ -76,6 +76,7 @@ const movers: ReadonlySet<string> = new Set([
   'DepthToSpace',
 ]);
 const pooledLast = 0.15;
+const repeatedLast = 0.15;
 
 /** What a node takes in float and with 8 bits. */
 export function costOf(node: Node, candidate: Candidate, facts: Facts, { follows, readers }: Beside): Cost {
@@ -85,7 +86,7 @@ export function costOf(node: Node, candidate: Candidate, facts: Facts, { follows
   const elements = Math.max(elementCount(facts.type(node.inputs[0] ?? '')?.dims ?? []), elementCount(dims));
   const { float, bytes: usual } = perElement[node.operator] ?? { float: 0, bytes: 0 };
   const isLast = node.operator === 'MaxPool' && readers.length > 0 && !readers.some((reader) => movers.has(reader));
-  const bytes = isLast ? pooledLast : usual;
+  const bytes = candidate.kind === 'repeat' ? repeatedLast : isLast ? pooledLast : usual;
   const share = follows === 'Conv' && fusedWithConv.has(node.operator) ? fusedShare : 1;
   const isFree = candidate.kind === 'rescale' || (candidate.kind === 'clip' && follows !== undefined);
   const pixels = candidate.kind === 'kernel' && isByChannel(node, facts) ? (elements / (dims[1] ?? 1)) * perPixel : 0;

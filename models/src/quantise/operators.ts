@@ -9,11 +9,12 @@ import type { FloatReason } from './report.ts';
  * - product: of two computed values
  * - kernel: 8-bit inputs, and an output with a scale of its own
  * - sharing: moves values about, so its outputs have the scale of its input
+ * - repeat: puts every pixel several times, as bytes
  * - clip: cuts off what its output's range does not hold: for nothing where that is its maker's range
  * - hard-sigmoid: adds a number to its input, whose scale is taken for another
  * - rescale: only the scale changes, no byte does
  */
-export type Kind = 'weighted' | 'product' | 'kernel' | 'sharing' | 'clip' | 'hard-sigmoid' | 'rescale';
+export type Kind = 'weighted' | 'product' | 'kernel' | 'sharing' | 'repeat' | 'clip' | 'hard-sigmoid' | 'rescale';
 
 export interface Candidate {
   readonly kind: Kind;
@@ -70,7 +71,8 @@ const rules: Readonly<Record<string, Rule>> = {
   Where: (node, facts) => (node.inputs.slice(1).some((name) => facts.constant(name) !== undefined) ? 'one side of it is constant' : dataOf('kernel', [1, 2])),
   Resize: (node, facts) => {
     if (textAttribute(node, 'mode', 'nearest') !== 'nearest') return 'only Resize to the nearest has an 8-bit kernel';
-    return textAttribute(node, 'coordinate_transformation_mode', 'half_pixel') === 'tf_crop_and_resize' ? 'it also crops' : spatial('sharing')(node, facts);
+    if (textAttribute(node, 'coordinate_transformation_mode', 'half_pixel') === 'tf_crop_and_resize') return 'it also crops';
+    return spatial(repeatsOf(node, facts) === undefined ? 'sharing' : 'repeat')(node, facts);
   },
   Slice: fixed,
   Transpose: () => dataOf('sharing'),
@@ -127,6 +129,17 @@ export function scaleOf(node: Node, facts: Facts): number | undefined {
   const rank = facts.type(node.inputs[1 - side] ?? '')?.dims.length ?? 0;
   return tensor !== undefined && factor > 1e-6 && factor < 1e6 && tensor.dims.length <= rank ? factor : undefined;
 }
+
+/** How often a Resize puts every row and column, where that is all it does. */
+export function repeatsOf(node: Node, { constant }: Facts): { rows: number; columns: number } | undefined {
+  const [samples = 0, channels = 0, rows = 0, columns = 0] = (constant(node.inputs[2] ?? '')?.data ?? []) as Float32Array;
+  const isWhole = samples === 1 && channels === 1 && [rows, columns].every((times) => Number.isInteger(times) && times >= 1 && times <= repeatsMax);
+  const places = textAttribute(node, 'coordinate_transformation_mode', 'half_pixel');
+  const rounding = textAttribute(node, 'nearest_mode', 'round_prefer_floor');
+  const isEven = (places === 'asymmetric' && rounding === 'floor') || (places.endsWith('half_pixel') && rounding.startsWith('round_prefer'));
+  return isWhole && isEven && node.attributes['axes'] === undefined ? { rows, columns } : undefined;
+}
+const repeatsMax = 32;
 
 /** What a Relu or Clip leaves, where that holds zero. */
 export function clipBounds(node: Node, { constant }: Facts): { low: number; high: number } | undefined {

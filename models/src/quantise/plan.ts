@@ -85,7 +85,7 @@ type Judged = ReadonlyMap<Node, Candidate | Refusal>;
 const isProduct = (one: Candidate | Refusal | undefined): boolean =>
   one !== undefined && isCandidate(one) && (one.kind === 'weighted' || one.kind === 'product');
 /** Costs nothing to have in 8 bits where its input is, and no precision. */
-const isHarmless = ({ kind }: Candidate): boolean => kind === 'sharing' || kind === 'clip' || kind === 'rescale';
+const isHarmless = ({ kind }: Candidate): boolean => kind === 'sharing' || kind === 'repeat' || kind === 'clip' || kind === 'rescale';
 
 function judgeNodes(context: Context, { exclude = new Set(), ranges }: PlanOptions): Judged {
   const { nodes, stage, facts, readers, outputs } = context;

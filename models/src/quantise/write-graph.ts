@@ -1,10 +1,11 @@
 import { createGraphBuilder, type GraphBuilder } from '../onnx/builder.ts';
 import { numberAttribute, scalar, type Graph, type Node, type Tensor } from '../onnx/graph.ts';
 import { namesDefined, valuesRead } from '../onnx/scope.ts';
-import { clipBounds, constantSide, scaleOf } from './operators.ts';
+import { clipBounds, constantSide, repeatsOf, scaleOf } from './operators.ts';
 import { activationParameters, quantiseActivation, type QuantisedRange, type ValueRange } from './parameters.ts';
 import type { Plan, Step } from './plan.ts';
 import { nameNodes } from './prepare.ts';
+import { repeatPixels } from './repeat-pixels.ts';
 import { addWeights, type WeightForm } from './weights.ts';
 
 /** A value as it lies in memory. */
@@ -127,6 +128,12 @@ function createWriter(builder: GraphBuilder, graph: Graph, plan: Plan, ranges: R
           dataInputs(node, candidate.data),
           outputs.map(() => source),
         );
+        return;
+      }
+      case 'repeat': {
+        const source = inBytes(input);
+        const channels = facts.type(input)?.dims[1] ?? 0;
+        keep(output, { ...source, name: repeatPixels(builder, source.name, channels, repeatsOf(node, facts) ?? { rows: 1, columns: 1 }) });
         return;
       }
       case 'clip': {
