@@ -97,6 +97,7 @@ export function createImportJobs(context: PublishContext, settings: TrainingSett
         champion: champion?.row.version ?? null,
       });
     },
+    isGated: () => true,
     publishAs: async (job) => ({ origin: 'pushed', note: (await orderOf(job)).note }),
   });
 }

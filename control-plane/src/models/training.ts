@@ -110,7 +110,8 @@ export function createTraining(context: PublishContext, settings: TrainingSettin
         champion: champion?.version ?? null,
       });
     },
-    publishAs: async (job) => ({ origin: originOf(job), gated: job.kind !== 'spoil' }),
+    isGated: ({ kind }) => kind !== 'spoil',
+    publishAs: async (job) => ({ origin: originOf(job) }),
   });
 }
 

@@ -15,8 +15,9 @@ import { publishVersion, type NewVersion, type PublishContext } from './publish.
 /** Jobs whose child leaves one version in its folder, with a run that records how it came to be. */
 export interface VersionJob {
   prepare: JobHandler['prepare'];
-  /** What the version is published as; `gated: false` where nobody judges it. */
-  publishAs(job: JobRow): Promise<Pick<NewVersion, 'origin'> & { note?: string; gated?: boolean }>;
+  /** Whether its gate decides about it; a version that is spoiled on purpose has none. */
+  isGated(job: JobRow): boolean;
+  publishAs(job: JobRow): Promise<Pick<NewVersion, 'origin' | 'note'>>;
 }
 
 /** The record of a job that makes a version; another attempt goes on with the same one. */
@@ -39,7 +40,7 @@ export async function recordVersionRun(
   });
 }
 
-export function createVersionJobs(context: PublishContext, { prepare, publishAs }: VersionJob): JobHandler {
+export function createVersionJobs(context: PublishContext, { prepare, isGated, publishAs }: VersionJob): JobHandler {
   const { store, blobs, changes, clock } = context;
 
   async function end(tx: Db, job: JobRow, news: RunNews, ended: RunEnd): Promise<void> {
@@ -58,8 +59,7 @@ export function createVersionJobs(context: PublishContext, { prepare, publishAs 
       if (version === undefined) throw new SerinError('JOB_FAILED', { detail: 'the job left no result' });
       const { metrics, weightDigest } = version;
       const news = { metrics, weightDigest, gate: plainGate(version), artifacts: await keepReport(blobs, reportFileOf(version)) };
-      const { gated = true, ...published } = await publishAs(job);
-      const error = gated ? gateError(version.gate, (await findRunOfJob(store.db, job.id))?.id) : undefined;
+      const error = isGated(job) ? gateError(version.gate, (await findRunOfJob(store.db, job.id))?.id) : undefined;
       if (error !== undefined) {
         await store.transaction(async (tx) => {
           await finish(tx, { status: 'FAILED', message: error.detail, metrics, error });
@@ -69,7 +69,7 @@ export function createVersionJobs(context: PublishContext, { prepare, publishAs 
       }
       await publishVersion(
         context,
-        { ...version, ...published, model: modelName.parse(job.model), gate: plainGate(version), createdBy: job.createdBy, jobId: job.id },
+        { ...version, ...(await publishAs(job)), model: modelName.parse(job.model), gate: plainGate(version), createdBy: job.createdBy, jobId: job.id },
         async (tx, row) => {
           await finish(tx, { status: 'SUCCEEDED', message: `version ${row.version} is published`, version: row.version, metrics });
           await end(tx, job, news, { status: 'SUCCEEDED', version: row.version });
