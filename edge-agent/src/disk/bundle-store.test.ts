@@ -102,7 +102,8 @@ test('killed at any moment of a download, every chunk that counts as there is th
   for (let round = 0; round < 5; round++) {
     const writer = runModule(program, [folder, digest]);
     const enough = 1 + random.integer(60);
-    while (writer.lines.length < enough) await writer.line();
+    // On a quick disk less may be left to write than that.
+    while (writer.lines.length < enough && !writer.lines.includes('finished')) await writer.line();
     await writer.kill();
     for (const line of writer.lines) if (line !== 'finished') written.add(Number(line));
     isFinished ||= writer.lines.includes('finished');
