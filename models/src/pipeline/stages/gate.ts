@@ -5,10 +5,11 @@ import { asSerinError } from '@serin/protocol/errors';
 import type { MetricName } from '@serin/protocol/pipeline';
 
 import type { GateVerdict } from '../../evaluate/gate-check.ts';
+import { measureLatency } from '../../evaluate/latency.ts';
 import { judge, type GateEvidence, type ShippedVariant, type VariantEvidence } from '../../evaluate/gate.ts';
 import type { Robustness } from '../../evaluate/measured.ts';
 import { errorOfBins } from '../../evaluate/reliability.ts';
-import { answersOf, relabel, type Answers } from '../answers.ts';
+import { answersOf, feederOf, relabel, type Answers } from '../answers.ts';
 import { shown } from '../figures.ts';
 import { comparePair } from '../judging.ts';
 import { betterOf, lossMetricOf, metricsOf, valueOf, type Deciding } from '../metrics.ts';
@@ -50,7 +51,8 @@ export const gate: Stage = {
     const { evaluated, judged } = tested;
     const { champion } = context.plan;
     const serving = champion === undefined ? undefined : await askServing(context, tested, champion);
-    const variants = await variantsOf(context, tested);
+    const made = await madeOf(context, tested);
+    const variants = await variantsOf(context, tested, made);
     const { verdict, variants: shipped } = judge(
       {
         metrics: evaluated.metrics,
@@ -78,7 +80,7 @@ export const gate: Stage = {
         : failed.map(({ words }) => words).join('; '),
       outputs: {
         'verdict.json': encodeJson(verdict),
-        'found.json': encodeJson({ variants: shipped, evidence: variants, serving: serving?.found ?? null } satisfies GateFound),
+        'found.json': encodeJson({ variants: shipped, evidence: variants, made, serving: serving?.found ?? null } satisfies GateFound),
       },
       report: { gate: { passed: verdict.passed, checks: [...verdict.checks] } },
       facts: { passed: verdict.passed },
@@ -90,6 +92,7 @@ export const gate: Stage = {
 export interface GateFound {
   readonly variants: readonly ShippedVariant[];
   readonly evidence: readonly VariantEvidence[];
+  readonly made: readonly MadeVariant[];
   readonly serving: ServingFound | null;
 }
 
@@ -140,24 +143,41 @@ async function readTested(context: StageContext): Promise<Tested> {
 
 const valueIn = (metrics: Readonly<Record<string, number>>, name: string): number => metrics[name] ?? Number.NaN;
 
+const queriesMax = 32;
+/** Where float is alone nothing is decided by its latency unless a limit is set: a short look does. */
+const shortLook = { timeMsMin: 100, timeMsMax: 2000 } as const;
+
+/** What is known of each form; where none was made beside float, float is measured here. */
+async function madeOf(context: StageContext, { own, facts, test, bytes }: Tested): Promise<readonly MadeVariant[]> {
+  if (context.has('quantise/variants.json')) return decodeJson<MadeVariant[]>(await context.read('quantise/variants.json'));
+  const feeder = feederOf(own.preprocessing ?? undefined, test, facts.frame);
+  const queries = Array.from({ length: Math.min(queriesMax, test.rows) }, (_, row) => feeder(row, row + 1));
+  context.progress(null, 'latency, one question after the other');
+  const { models } = await measureLatency([{ name: 'fp32', model: bytes, queries }], { ...shortLook, signal: context.signal });
+  return models.map(({ name: _, modelBytes, ...latency }) => ({ variant: 'fp32', bytes: modelBytes, latency }));
+}
+
 /** Float and whatever was made beside it, each asked about the test part. */
-async function variantsOf(context: StageContext, { evaluated, own, facts, test, bytes, answers }: Tested): Promise<VariantEvidence[]> {
-  const made = context.has('quantise/variants.json') ? decodeJson<MadeVariant[]>(await context.read('quantise/variants.json')) : [];
-  const madeOf = (variant: Variant): Pick<VariantEvidence, 'latency'> => {
+async function variantsOf(
+  context: StageContext,
+  { evaluated, own, facts, test, bytes, answers }: Tested,
+  made: readonly MadeVariant[],
+): Promise<VariantEvidence[]> {
+  const latencyOf = (variant: Variant): Pick<VariantEvidence, 'latency'> => {
     const latency = made.find((one) => one.variant === variant)?.latency;
     return latency === undefined ? {} : { latency };
   };
   const metric = lossMetricOf(evaluated.metric);
   const valueOfAnswers = (found: Answers): number => valueOf(metricsOf(found, test.labels, facts, evaluated.deciding)[metric], test.rows);
-  const found: VariantEvidence[] = [{ variant: 'fp32', bytes: bytes.length, ...madeOf('fp32') }];
+  const found: VariantEvidence[] = [{ variant: 'fp32', bytes: bytes.length, ...latencyOf('fp32') }];
   for (const variant of madeVariants.filter((one) => context.has(modelArtifact(one)))) {
     const model = await context.read(modelArtifact(variant));
     const said = await answersOf(model, own.preprocessing ?? undefined, test, facts.frame, { signal: context.signal });
     const loss = { metric, better: betterOf(metric), float: valueOfAnswers(await answers()), value: valueOfAnswers(said), examples: test.rows };
-    found.push({ variant, bytes: model.length, ...madeOf(variant), loss });
+    found.push({ variant, bytes: model.length, ...latencyOf(variant), loss });
   }
   for (const { variant, bytes: size, leftOut } of made) {
-    if (leftOut !== undefined && !found.some((one) => one.variant === variant)) found.push({ variant, bytes: size, ...madeOf(variant), leftOut });
+    if (leftOut !== undefined && !found.some((one) => one.variant === variant)) found.push({ variant, bytes: size, ...latencyOf(variant), leftOut });
   }
   return found;
 }

@@ -14,7 +14,6 @@ import { jsonBytes, type TrainedVersion } from '../../package/version.ts';
 import { feederOf } from '../answers.ts';
 import { calibratedTrees, type Calibration } from '../calibration.ts';
 import { readFacts } from '../facts.ts';
-import type { MadeVariant } from '../../package/make-variants.ts';
 import { decodeJson, decodePart, encodeJson, type LearningFacts, type Part } from '../part.ts';
 import { referenceOf } from '../reference.ts';
 import type { Artifact, Stage, StageContext } from '../stage.ts';
@@ -47,7 +46,6 @@ export const pack: Stage = {
     ...(file.search === undefined ? [] : (['search/best.json'] as const)),
     'evaluate/judged.json',
     'evaluate/robustness.json',
-    'quantise/variants.json',
     'train/model.onnx',
     'train/model.json',
     'train/explainer.bin',
@@ -145,7 +143,7 @@ async function reportOf(context: StageContext, { test, ...known }: Known): Promi
     chosen: plan.file.search === undefined ? {} : ((await json<Record<string, ParameterValue>>('search/best.json')) ?? {}),
     series: context.seriesOf('train'),
     judged: decodeJson<JudgedTest>(await context.read('evaluate/judged.json')),
-    made: (await json<MadeVariant[]>('quantise/variants.json')) ?? [],
+    made: known.found.made,
     robustness: await readRobustness(context),
     verdict: await readVerdict(context),
   });

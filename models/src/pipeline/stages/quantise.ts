@@ -43,7 +43,6 @@ export const quantise: Stage = {
       {
         threads: context.threads,
         signal: context.signal,
-        memory: false,
         onProgress: (fraction, words) => context.progress(fraction, words),
         onNote: context.note,
       },
