@@ -99,6 +99,7 @@ test('a network exported elsewhere becomes a version that takes raw frames and a
   });
   expect(version.metrics['accuracy']).toBeGreaterThan(0.8);
   const report = reportSchema.parse(JSON.parse(new TextDecoder().decode(version.files.find(({ role }) => role === 'report')?.bytes)));
+  expect(report.assumptions).toContainEqual(expect.stringMatching(/^as it came: \d+ nodes \(.*Conv.*\), [\d.]+ k weights, [\d.]+ k multiply-adds a run$/));
   expect(report.variants.map(({ variant }) => variant)).toEqual(['fp32', 'u8s8', 'u8u8']);
   const shipped = report.variants.filter(({ ships }) => ships).map(({ variant }) => variant);
   const proven = version.files.filter(({ role }) => role === 'golden').map(({ variant }) => variant);

@@ -16,6 +16,7 @@ import { errorOfBins, reliabilityBins } from '../evaluate/reliability.ts';
 import { drawTensor } from '../onnx/example-inputs.ts';
 import type { Model } from '../onnx/graph.ts';
 import { readModel } from '../onnx/model-file.ts';
+import { summariseModel, summaryWords } from '../onnx/summary.ts';
 import { makeVariants, type Variants } from '../package/make-variants.ts';
 import type { TrainedVersion } from '../package/version.ts';
 import { prepare } from '../quantise/prepare.ts';
@@ -97,7 +98,9 @@ export async function importModel(request: ImportRequest, options: ImportOptions
   const random = seededRandom(spec.seed).fork('import');
 
   report('check', 0, 'checking the model');
-  const wrapped = wrapModel(readModel(request.model), spec);
+  const original = readModel(request.model);
+  note(`as it came: ${summaryWords(summariseModel(original))}`);
+  const wrapped = wrapModel(original, spec);
   wrapped.notes.forEach(note);
   const pictures =
     folder === undefined ? undefined : await picturesFor(wrapped, folder, spec, (share, words) => report('pictures', 0.05 + 0.15 * share, words), signal);

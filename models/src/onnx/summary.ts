@@ -199,6 +199,16 @@ export function formatSummary(cost: ModelCost): string {
   return `${lines.join('\n')}\n`;
 }
 
+/** The summary as one sentence. */
+export function summaryWords({ nodes, operators, parameters, multiplyAdds, uncounted }: ModelCost): string {
+  const most = Object.entries(operators)
+    .toSorted(([, a], [, b]) => b.flops - a.flops)
+    .slice(0, 3)
+    .map(([operator, { count }]) => `${count} ${operator}`);
+  const open = uncounted === 0 ? '' : `; ${uncounted} nodes of unknown shape are not counted`;
+  return `${nodes.length} nodes (${most.join(', ')}), ${short(parameters)} weights, ${short(multiplyAdds)} multiply-adds a run${open}`;
+}
+
 const units = ['', 'k', 'M', 'G', 'T', 'P'];
 /** Three digits and a unit. */
 function short(value: number): string {
