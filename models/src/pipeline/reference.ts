@@ -1,4 +1,4 @@
-import { imageStatisticNames, measureImage } from '@serin/inference/image-statistics';
+import { imageStatisticNames } from '@serin/inference/image-statistics';
 import { answerStatistic, columnStatistic, confidenceStatistic, readRecordAnswer, wordsStatistic } from '@serin/inference/records';
 import { textPreparer, type TextRecord } from '@serin/inference/text/prepare';
 import type { Decision } from '@serin/protocol/bundle/manifest';
@@ -6,6 +6,7 @@ import type { TablePreprocessing } from '@serin/protocol/bundle/preprocessing';
 import { statisticName } from '@serin/protocol/bundle/profile';
 import { statisticsPerWindowMax } from '@serin/protocol/limits';
 
+import { pictureStatistics } from '../package/picture-statistics.ts';
 import type { ProfileOptions, ReferenceAnswers } from '../package/profile.ts';
 import { featuresOf } from '../trees/feature-matrix.ts';
 import { answersOf, type Answers } from './answers.ts';
@@ -54,7 +55,7 @@ function classAnswers({ part, facts, decision, calibration }: ReferenceRequest, 
 }
 
 function inputStatistics({ preprocessing, importance }: ModelFacts, part: Part, facts: LearningFacts): Statistics {
-  if (preprocessing === null || preprocessing === undefined) return pictureStatistics(part, facts);
+  if (preprocessing === null || preprocessing === undefined) return picturesOf(part, facts);
   if (preprocessing.kind === 'table') return columnStatistics(preprocessing, importance, part);
   const names = [...new Set(preprocessing.fields.map(({ name }) => name))];
   const preparer = textPreparer(preprocessing);
@@ -75,15 +76,8 @@ function columnStatistics({ columns }: TablePreprocessing, importance: ModelFact
   return Object.fromEntries(watched.slice(0, statisticsPerWindowMax - 1).map(({ statistic, column }) => [statistic, column]));
 }
 
-function pictureStatistics({ pixels, rows }: Part, { frame }: LearningFacts): Statistics {
-  const found = Object.fromEntries(imageStatisticNames.map((name) => [name, new Float64Array(rows)]));
-  if (pixels === undefined || frame === null) return found;
+function picturesOf({ pixels, rows }: Part, { frame }: LearningFacts): Statistics {
+  if (pixels === undefined || frame === null) return Object.fromEntries(imageStatisticNames.map((name) => [name, new Float64Array(rows)]));
   const { size, channels } = frame;
-  const bytes = size * size * channels;
-  const measured = { brightness: 0, contrast: 0, sharpness: 0 };
-  for (let row = 0; row < rows; row += 1) {
-    measureImage(pixels.subarray(row * bytes, (row + 1) * bytes), { width: size, height: size, channels }, measured);
-    for (const name of imageStatisticNames) (found[name] as Float64Array)[row] = measured[name];
-  }
-  return found;
+  return pictureStatistics(pixels, { width: size, height: size, channels });
 }
